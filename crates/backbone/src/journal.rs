@@ -1,0 +1,151 @@
+//! The journal: where a service's state is kept.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use tokio::sync::oneshot;
+use uuid::Uuid;
+
+use crate::collection::{Collection, Query};
+use crate::commit::{Answer, Commit, Outcome, Snapshot, StoredEvent};
+
+/// Why the journal could not answer.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Error {
+    /// The store is down, full or unreachable; nothing is known to be wrong with the request.
+    #[error("the store is unavailable while {operation}: {reason}")]
+    Unavailable {
+        /// What was attempted.
+        operation: &'static str,
+        /// What the store said.
+        reason: String,
+    },
+    /// The store holds what this program cannot read: damage, or another version's data.
+    #[error("the store cannot be used: {0}")]
+    Unusable(String),
+    /// The commit itself is wrong: an event too large, an append of nothing, a column too few.
+    #[error("the commit is malformed: {0}")]
+    Malformed(String),
+}
+
+/// What a service keeps, declared once when its journal is opened.
+#[derive(Clone, Debug)]
+pub struct Schema {
+    /// The service's name; its tables carry it as prefix.
+    pub service: &'static str,
+    /// Its collections, the engine's own included.
+    pub collections: Vec<&'static Collection>,
+}
+
+/// Opens journals. A handle reaches the tables of its own service and no others.
+#[async_trait]
+pub trait Storage: Send + Sync + 'static {
+    /// Makes what is missing and gives the service's handle.
+    async fn open(&self, schema: Schema) -> Result<std::sync::Arc<dyn Journal>, Error>;
+}
+
+/// Something whose current state is wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Want {
+    /// A stream: its latest snapshot and the events after it.
+    Stream(String),
+    /// A document.
+    Document(&'static Collection, String),
+}
+
+/// The state that was wanted.
+#[derive(Clone, Debug)]
+pub enum Stored {
+    /// For `Want::Stream`; both empty where it was never written.
+    Stream {
+        /// The latest snapshot.
+        snapshot: Option<Snapshot>,
+        /// The events after it (all, where there is none).
+        events: Vec<StoredEvent>,
+    },
+    /// For `Want::Document`; `None` where there is none.
+    Document(Option<StoredDocument>),
+}
+
+/// A document as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredDocument {
+    /// Its key.
+    pub id: String,
+    /// How often it was written.
+    pub version: u64,
+    /// The person whom encrypted fields are about.
+    pub person: Option<Uuid>,
+    /// JSON, personal fields encrypted.
+    pub body: Bytes,
+}
+
+/// An event with its place in the service's history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recorded {
+    /// Grows in commit order, with gaps.
+    pub position: u64,
+    /// The stream it belongs to.
+    pub stream: String,
+    /// The event.
+    pub event: StoredEvent,
+}
+
+/// The answer to a submitted commit, in the future.
+pub type Submission = oneshot::Receiver<Result<Outcome, Error>>;
+
+/// A service's store of streams, documents, answers and checkpoints.
+///
+/// Promises, each proven by the conformance suite:
+/// - A commit is written entirely or not at all, and `Committed` means that it is durable.
+/// - Commits take effect in the order in which `submit` was called.
+/// - Appending to a version that a stream does not have is a conflict; so is a put, delete or
+///   guard on another version, a checkpoint that is not at `from`, an inbox event already
+///   claimed, and building on a commit that failed. A conflict leaves no trace and does not
+///   disturb the commits beside it.
+/// - A used idempotency key is a duplicate and gives the first answer.
+/// - Nothing can be read before it is durable.
+/// - Positions grow in commit order: a reader that pages by position misses nothing.
+/// - An append of nothing is malformed, and so is an event above `MAX_DATA_BYTES`.
+#[async_trait]
+pub trait Journal: Send + Sync + 'static {
+    /// Queues a commit. An error in the answer is *unknown*: the commit may have been written.
+    fn submit(&self, commit: Commit) -> Submission;
+
+    /// The current state of each thing wanted, in order: one round trip for all.
+    async fn load(&self, wants: Vec<Want>) -> Result<Vec<Stored>, Error>;
+
+    /// The documents that match.
+    async fn find(&self, query: Query) -> Result<Vec<StoredDocument>, Error>;
+
+    /// The answer kept under an idempotency key.
+    async fn answer(&self, key: &str) -> Result<Option<Answer>, Error>;
+
+    /// A stream's events after `version`, at most `limit`.
+    async fn history(&self, stream: &str, after: u64, limit: usize) -> Result<Vec<StoredEvent>, Error>;
+
+    /// All of the service's events after `position`, at most `limit`, in commit order.
+    async fn feed(&self, after: u64, limit: usize) -> Result<Vec<Recorded>, Error>;
+
+    /// Where a consumer or projection stands; 0 where it never began.
+    async fn checkpoint(&self, consumer: &str) -> Result<u64, Error>;
+
+    /// Makes, swaps in or drops the shadow of a collection.
+    async fn shadow(&self, collection: &'static Collection, step: ShadowStep) -> Result<(), Error>;
+}
+
+/// The steps of a rebuild (reliability.md, rule 20).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ShadowStep {
+    /// Make an empty shadow, replacing an unfinished one.
+    Begin,
+    /// In one transaction: the shadow becomes the collection, and the projection's checkpoint
+    /// becomes `position`, provided that it stands there now.
+    Swap {
+        /// The projection whose checkpoint both share.
+        consumer: String,
+        /// Where the shadow stands.
+        position: u64,
+    },
+    /// Forget the shadow.
+    Drop,
+}

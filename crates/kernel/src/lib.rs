@@ -1,0 +1,22 @@
+//! Floor 0: the values that every other floor speaks of.
+//!
+//! What this crate must not know: any service, any event's payload, any database, broker or
+//! HTTP library, the wall clock, randomness. Everything here is a value with rules.
+
+mod envelope;
+mod error;
+mod event;
+mod ids;
+mod money;
+mod personal;
+mod stable_hash;
+mod time;
+
+pub use envelope::{Envelope, MAX_DATA_BYTES};
+pub use error::ErrorKind;
+pub use event::{Event, EventType};
+pub use ids::*;
+pub use money::{Currency, Money, MoneyError};
+pub use personal::Personal;
+pub use stable_hash::stable_hash;
+pub use time::{Duration, Timestamp};
