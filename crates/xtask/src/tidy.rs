@@ -15,7 +15,7 @@ mod workspace;
 
 use std::fmt;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, ensure};
 
 use crate::{root, tree::Tree};
 use workspace::Workspace;
@@ -58,41 +58,43 @@ impl fmt::Display for Finding {
 
 /// Checks the repository and prints every finding.
 pub(crate) fn run() -> Result<()> {
-    let workspace = Workspace::parse(Tree::read(&root()?)?);
-    let mut broken = 0;
-    for finding in &workspace.unreadable {
-        println!("unreadable  {finding}");
-        broken += 1;
+    let (checked, findings) = findings(Tree::read(&root()?)?);
+    for finding in &findings {
+        println!("{finding}");
     }
-    for (name, rule) in RULES {
-        for finding in rule(&workspace) {
-            println!("{name}  {finding}");
-            broken += 1;
-        }
-    }
-    if broken > 0 {
-        bail!("{broken} findings of tidy");
-    }
-    println!("{} crates, {} source files, no finding", workspace.crates.len(), workspace.sources.len());
+    ensure!(findings.is_empty(), "{} findings of tidy", findings.len());
+    println!("{checked}: no finding");
     Ok(())
+}
+
+/// What was checked, and what breaks a rule.
+pub(crate) fn findings(tree: Tree) -> (String, Vec<String>) {
+    let workspace = Workspace::parse(tree);
+    let mut findings: Vec<String> =
+        workspace.unreadable.iter().map(|finding| format!("unreadable: {finding}")).collect();
+    for (name, rule) in RULES {
+        findings.extend(rule(&workspace).iter().map(|finding| format!("{name}: {finding}")));
+    }
+    (format!("{} crates, {} source files", workspace.crates.len(), workspace.sources.len()), findings)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// The repository itself is checked by the stage `tidy`; here, a small one that breaks nothing.
+    /// The repository itself is checked by the stage `tidy`; here, small ones.
     #[test]
-    fn a_small_clean_workspace_has_no_finding() {
-        let workspace = Workspace::of(&[
-            ("crates/kernel/Cargo.toml", &workspace::manifest("kernel", "")),
+    fn a_clean_workspace_has_no_finding_and_a_broken_file_is_one() {
+        let kernel = workspace::manifest("kernel", "");
+        let mut files = vec![
+            ("crates/kernel/Cargo.toml", kernel.as_str()),
             ("crates/kernel/src/lib.rs", "//! Values.\nmod money;\n"),
             ("crates/kernel/src/money.rs", "pub fn cents() -> i64 { 1 }\n"),
-        ]);
-        assert!(workspace.unreadable.is_empty());
-        for (name, rule) in RULES {
-            let findings: Vec<String> = rule(&workspace).iter().map(ToString::to_string).collect();
-            assert_eq!(findings, Vec::<String>::new(), "rule {name}");
-        }
+        ];
+        assert_eq!(findings(Tree::of(&files)), ("1 crates, 2 source files".to_owned(), Vec::new()));
+        files[2].1 = "fn {";
+        let (_, found) = findings(Tree::of(&files));
+        assert_eq!(found.len(), 1);
+        assert!(found[0].starts_with("unreadable: crates/kernel/src/money.rs: "), "{found:?}");
     }
 }

@@ -13,19 +13,7 @@ struct Floor {
     remedy: &'static str,
 }
 
-/// Everything below the binary.
-const PRODUCT: &[&str] = &[
-    "kernel",
-    "contracts",
-    "backbone",
-    "engine",
-    "adapter-*",
-    "http-kit",
-    "telemetry",
-    "service-*",
-    "provider-*",
-];
-/// [`PRODUCT`] and what tests are made of, for those who put all of it together.
+/// The product and what tests are made of, for those who put all of it together.
 const EVERYTHING: &[&str] = &[
     "kernel",
     "contracts",
@@ -75,7 +63,7 @@ const FLOORS: &[Floor] = &[
         remedy: "a provider puts one service's port on one outside world",
     },
     Floor { family: "conformance", may: &["kernel", "backbone"], may_in_tests: &[], remedy: COMPOSE },
-    Floor { family: "testkit", may: PRODUCT, may_in_tests: &[], remedy: TURN_AROUND },
+    Floor { family: "testkit", may: EVERYTHING, may_in_tests: &[], remedy: TURN_AROUND },
     Floor { family: "a4co", may: EVERYTHING, may_in_tests: &[], remedy: TURN_AROUND },
     Floor { family: "it", may: EVERYTHING, may_in_tests: &[], remedy: TURN_AROUND },
     Floor { family: "xtask", may: &[], may_in_tests: &[], remedy: "it must build when the product does not" },
@@ -173,7 +161,7 @@ mod tests {
             ("http-kit", &["kernel", "backbone"]),
             ("service-order", &["kernel", "contracts", "backbone", "http-kit"]),
             ("provider-stripe", &["kernel", "backbone", "service-payment"]),
-            ("testkit", &["engine", "adapter-sim", "service-order", "provider-sandbox"]),
+            ("testkit", &["engine", "adapter-sim", "service-order", "provider-sandbox", "a4co"]),
             ("a4co", &["kernel", "engine", "adapter-nats", "service-order", "provider-smtp", "telemetry"]),
             ("it", &["a4co", "testkit", "conformance"]),
         ] {
@@ -200,7 +188,6 @@ mod tests {
             ("provider-stripe", "contracts"),
             ("provider-stripe", "provider-smtp"),
             ("conformance", "contracts"),
-            ("testkit", "a4co"),
             ("xtask", "kernel"),
         ] {
             for kind in ["dependencies", "build-dependencies", "target.'cfg(unix)'.dependencies"] {
