@@ -63,6 +63,11 @@ pub trait Aggregate: Sized + 'static {
     }
 }
 
+/// Reads a stored event, lifted to the current schema. Personal fields are as they are stored.
+pub fn read_event<A: Aggregate>(stored: &crate::commit::StoredEvent) -> Result<A::Event, String> {
+    crate::workspace::AggregateKind::<A>::lifted(stored)
+}
+
 /// A public event on its way into a commit.
 #[derive(Clone, Debug)]
 pub struct Announcement {

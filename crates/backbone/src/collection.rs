@@ -100,7 +100,8 @@ impl<T: Into<ColumnValue>> From<Option<T>> for ColumnValue {
     }
 }
 
-/// How a column is compared.
+/// How a column is compared: text by its bytes, money within its currency. An absent value
+/// equals absence, and is neither above nor below anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Compare {
     /// Equal.
@@ -124,7 +125,8 @@ pub struct Query {
     pub shadow: bool,
     /// Conditions on columns.
     pub conditions: Vec<(&'static str, Compare, ColumnValue)>,
-    /// The column to sort by (ties, and the order without it, by id).
+    /// The column to sort by, absent values lowest; ties by id in the same direction. Without it
+    /// documents come by id.
     pub order_by: Option<(&'static str, Direction)>,
     /// Continue after this place: the sort column's value and the id of the last document seen.
     pub after: Option<(ColumnValue, String)>,
@@ -147,7 +149,14 @@ pub const LIMIT_MAX: usize = 1_000;
 impl Query {
     /// All of `collection`, by id, at most `LIMIT_MAX`.
     pub fn all(collection: &'static Collection) -> Self {
-        Self { collection, shadow: false, conditions: Vec::new(), order_by: None, after: None, limit: LIMIT_MAX }
+        Self {
+            collection,
+            shadow: false,
+            conditions: Vec::new(),
+            order_by: None,
+            after: None,
+            limit: LIMIT_MAX,
+        }
     }
 
     /// Adds a condition.

@@ -4,6 +4,10 @@
 use async_trait::async_trait;
 use uuid::Uuid;
 
+/// What a sealed field's text begins with; what follows is ciphertext in base64, under a nonce that
+/// no seed reaches: whoever compares two runs leaves it out.
+pub const SEALED: &str = "enc1:";
+
 /// Why a key could not be had.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("the key store is unavailable: {0}")]

@@ -21,7 +21,10 @@ pub mod reaction;
 pub mod route;
 pub mod saga;
 pub mod system;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod timer;
+pub mod tokens;
 pub mod work;
 pub mod workspace;
 

@@ -79,7 +79,10 @@ impl Projection {
     pub fn of<A: Aggregate>(
         name: &'static str,
         collections: &'static [&'static Collection],
-        fold: impl Fn(&str, &A::Event, Timestamp, &mut View<'_, '_>) -> Result<(), Refusal> + Send + Sync + 'static,
+        fold: impl Fn(&str, &A::Event, Timestamp, &mut View<'_, '_>) -> Result<(), Refusal>
+        + Send
+        + Sync
+        + 'static,
     ) -> Self {
         let fold = move |fact: Fact<'_>, view: &mut View<'_, '_>| {
             let Fact::Own(recorded) = fact else { return Ok(()) };

@@ -63,6 +63,9 @@ impl Reaction {
 /// Reads the payload, or says why it cannot be read.
 pub fn decode<E: Event>(envelope: &Envelope) -> Result<E, Refusal> {
     serde_json::from_slice(&envelope.data).map_err(|e| {
-        Refusal::failed(ErrorKind::Undecodable, format!("{} {} cannot be read: {e}", envelope.kind, envelope.id))
+        Refusal::failed(
+            ErrorKind::Undecodable,
+            format!("{} {} cannot be read: {e}", envelope.kind, envelope.id),
+        )
     })
 }

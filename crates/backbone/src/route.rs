@@ -107,6 +107,8 @@ pub struct Route {
     pub request: Option<Shape>,
     /// The shape of a good answer's body.
     pub response: Option<Shape>,
+    /// The largest body it takes, where that is not the usual limit (256 KiB).
+    pub body_limit_bytes: Option<usize>,
     /// What serves it.
     pub handler: MethodRouter,
 }
@@ -120,7 +122,17 @@ impl Route {
         summary: &'static str,
         handler: MethodRouter,
     ) -> Self {
-        Self { method, path, access, summary, query: None, request: None, response: None, handler }
+        Self {
+            method,
+            path,
+            access,
+            summary,
+            query: None,
+            request: None,
+            response: None,
+            body_limit_bytes: None,
+            handler,
+        }
     }
 
     /// Describes the query.
@@ -141,6 +153,13 @@ impl Route {
     #[must_use]
     pub fn gives<T: schemars::JsonSchema>(mut self) -> Self {
         self.response = Some(shape::<T>);
+        self
+    }
+
+    /// Takes bodies up to `bytes` (imports, uploads).
+    #[must_use]
+    pub fn body_limit(mut self, bytes: usize) -> Self {
+        self.body_limit_bytes = Some(bytes);
         self
     }
 }

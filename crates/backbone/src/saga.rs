@@ -11,6 +11,7 @@ use uuid::Uuid;
 use crate::outcome::Refusal;
 use crate::workspace::Workspace;
 
+mod answer;
 mod definition;
 mod instance;
 mod react;
@@ -18,9 +19,11 @@ mod registration;
 #[cfg(test)]
 mod tests;
 
+pub use answer::{Answer, Direction, Operator, Outcome};
 pub use definition::{Definition, DefinitionError, End, Step, Turn, Undo};
-pub use instance::{AnyInstance, Entry, Instance, PendingCall, Phase, SAGAS, StepState, UndoState, UndoStatus};
-pub use react::{Answer, Direction, Operator, Outcome};
+pub use instance::{
+    AnyInstance, Entry, Instance, PendingCall, Phase, SAGAS, StepState, UndoState, UndoStatus,
+};
 pub use registration::{CallFailure, CallKey, SagaRegistration, timer_name};
 
 /// A saga.
@@ -77,6 +80,8 @@ pub struct Moment {
     pub id: Uuid,
     /// 1 the first time.
     pub attempt: u32,
+    /// 0 when an attempt begins, and one more each time that the step proceeds.
+    pub part: u32,
 }
 
 /// What a step does when it begins.

@@ -22,6 +22,8 @@ use crate::saga::PendingCall;
 use crate::work::Origin;
 
 mod kinds;
+#[cfg(test)]
+mod tests;
 
 pub use kinds::{AggregateKind, DocumentKind};
 
@@ -260,7 +262,14 @@ impl<'a> Workspace<'a> {
         for (key, change) in draft.changes {
             match self.draft.changes.get_mut(&key) {
                 Some(before) => {
-                    before.slot = change.slot;
+                    // A document is written once a commit, however often it was changed on the
+                    // way; one that is gone has no version.
+                    let version = match (before.base, change.slot.version) {
+                        (_, 0) => 0,
+                        (Some(base), _) if change.events.is_empty() => base + 1,
+                        (_, version) => version,
+                    };
+                    before.slot = Slot { version, state: change.slot.state };
                     before.events.extend(change.events);
                 }
                 None => {
@@ -421,18 +430,36 @@ impl<'a> Workspace<'a> {
         self.change_document(key, None, 0, Some(document));
     }
 
-    /// Removes a document whatever is there.
+    /// Removes a document; a concurrent writer's change in between is a conflict.
+    pub fn remove<D: Document>(&mut self, id: impl ToString) -> Result<(), Refusal> {
+        let key = Key::document::<D>(id);
+        let before = self.slot(&key)?;
+        self.change_document::<D>(key, Some(before.version), before.version, None);
+        Ok(())
+    }
+
+    /// Removes a document whatever is there, without looking.
     pub fn delete<D: Document>(&mut self, id: impl ToString) {
         self.change_document::<D>(Key::document::<D>(id), None, 0, None);
     }
 
-    fn change_document<D: Document>(&mut self, key: Key, base: Option<u64>, version: u64, document: Option<D>) {
+    fn change_document<D: Document>(
+        &mut self,
+        key: Key,
+        base: Option<u64>,
+        version: u64,
+        document: Option<D>,
+    ) {
         self.draft.reads.remove(&key);
+        let there = document.is_some();
         let state: Arc<dyn Any + Send + Sync> = Arc::new(document);
         match self.draft.changes.get_mut(&key) {
-            Some(change) => change.slot.state = state,
+            Some(change) => {
+                let version = change.base.map_or(1, |base| base + 1);
+                change.slot = Slot { version: if there { version } else { 0 }, state };
+            }
             None => {
-                let slot = Slot { version: version + 1, state };
+                let slot = Slot { version: if there { version + 1 } else { 0 }, state };
                 self.last_version = version + 1;
                 self.draft.changes.insert(key, Change { base, slot, events: Vec::new() });
             }

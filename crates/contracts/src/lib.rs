@@ -5,6 +5,7 @@ mod wire;
 
 pub mod artisan;
 pub mod auth;
+pub mod calls;
 pub mod cart;
 pub mod chat;
 pub mod cms;

@@ -3,6 +3,8 @@
 //! What this crate must not know: any service, any event's payload, any database, broker or
 //! HTTP library, the wall clock, randomness. Everything here is a value with rules.
 
+mod card_number;
+mod derived_id;
 mod envelope;
 mod error;
 mod event;
@@ -12,6 +14,8 @@ mod personal;
 mod stable_hash;
 mod time;
 
+pub use card_number::find_card_number;
+pub use derived_id::derived_id;
 pub use envelope::{Envelope, MAX_DATA_BYTES};
 pub use error::ErrorKind;
 pub use event::{Event, EventType};

@@ -43,7 +43,9 @@ impl schemars::JsonSchema for Currency {
 }
 
 /// An amount in minor units (cents) of a currency.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, Hash, Debug, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
 pub struct Money {
     /// Minor units: 1250 is 12.50 €. May be negative in a ledger.
     pub amount: i64,

@@ -80,6 +80,10 @@ impl<T: schemars::JsonSchema> schemars::JsonSchema for Personal<T> {
     fn schema_name() -> std::borrow::Cow<'static, str> {
         T::schema_name()
     }
+    // Without it the same shape would count as another type of equal name.
+    fn schema_id() -> std::borrow::Cow<'static, str> {
+        T::schema_id()
+    }
     fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
         T::json_schema(generator)
     }

@@ -92,7 +92,6 @@ impl<S: Saga> Undo<S> {
 }
 
 /// What a saga does when its fate is decided.
-
 pub type Turn<S> = fn(&mut <S as Saga>::Data, &str) -> Vec<<S as Saga>::Effect>;
 
 /// What a saga does when it has ended.
@@ -112,7 +111,9 @@ pub enum DefinitionError {
     #[error("saga {0} has no steps")]
     Empty(&'static str),
     /// After the pivot there is no way back, so what can be undone belongs before it.
-    #[error("saga {0}: step {1} is compensatable but stands after the pivot: move it before, or make it retriable")]
+    #[error(
+        "saga {0}: step {1} is compensatable but stands after the pivot: move it before, or make it retriable"
+    )]
     CompensatableAfterPivot(&'static str, &'static str),
     /// One point of no return.
     #[error("saga {0} has a second pivot, {1}: a saga has one point of no return")]

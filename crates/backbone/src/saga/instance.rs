@@ -168,6 +168,9 @@ pub struct Instance<D, C> {
     pub state: StepState,
     /// How often the current step began.
     pub attempt: u32,
+    /// Which part of the current attempt.
+    #[serde(default)]
+    pub part: u32,
     /// The next deadline.
     pub due: Option<Timestamp>,
     /// Grows with each transition: a timer of an older one does nothing.

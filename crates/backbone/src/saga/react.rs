@@ -1,97 +1,14 @@
 //! What follows from what happened: a function from values to values.
 
 use kernel::Timestamp;
-use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::answer::{Answer, Direction, Operator, Outcome};
 use super::instance::RecordedCall;
 use super::{
-    Action, Definition, FORWARD_BACKOFF, Instance, InstanceOf, Moment, Phase, Saga, StepKind, StepState,
-    UndoState, UndoStatus, wait_after,
+    Action, Definition, FORWARD_BACKOFF, Instance, InstanceOf, Moment, Phase, Saga, Step, StepKind,
+    StepState, UndoState, UndoStatus, wait_after,
 };
-
-/// How a step ended, or did not.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Outcome {
-    /// It took effect.
-    Succeeded,
-    /// It needs somebody, at most until then.
-    Waiting {
-        /// The deadline.
-        until: Timestamp,
-    },
-    /// It took no effect.
-    Failed {
-        /// Why.
-        reason: String,
-        /// Trying again may help.
-        retryable: bool,
-    },
-    /// Nobody knows: it is asked for, or undone.
-    Unknown,
-    /// It took effect, but too late to be of use: everything is undone, itself included.
-    Void {
-        /// Why.
-        reason: String,
-    },
-}
-
-/// Which way a step was going.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Direction {
-    /// Doing.
-    Forward,
-    /// Undoing.
-    Undo,
-}
-
-/// What a reply says about which step.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Answer {
-    /// The step.
-    pub step: String,
-    /// Which way it was going.
-    pub direction: Direction,
-    /// How it ended.
-    pub outcome: Outcome,
-}
-
-impl Answer {
-    /// An answer to doing `step`.
-    pub fn to(step: &str, outcome: Outcome) -> Self {
-        Self { step: step.to_owned(), direction: Direction::Forward, outcome }
-    }
-
-    /// An answer to undoing `step`.
-    pub fn to_undo(step: &str, outcome: Outcome) -> Self {
-        Self { step: step.to_owned(), direction: Direction::Undo, outcome }
-    }
-}
-
-/// What an operator can do with a blocked saga.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", tag = "act")]
-pub enum Operator {
-    /// Try again what is blocked, with a fresh budget.
-    Retry,
-    /// Pass over what is blocked, with a reason.
-    Skip {
-        /// Why.
-        reason: String,
-    },
-    /// It was done by hand.
-    MarkDone {
-        /// How.
-        reason: String,
-    },
-    /// Give up going forward and undo, where that is still possible.
-    Compensate {
-        /// Why.
-        reason: String,
-    },
-}
 
 /// What happened to a saga.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -120,6 +37,7 @@ pub(crate) fn instance<S: Saga>(id: Uuid, correlation: &str, data: S::Data, now:
         step_name: String::new(),
         state: StepState::Running,
         attempt: 0,
+        part: 0,
         due: None,
         generation: 0,
         undo: Vec::new(),
@@ -166,20 +84,20 @@ impl<S: Saga> Run<'_, S> {
         self.instance.note(self.now, &step, what, detail);
     }
 
-    fn moment(&self, attempt: u32) -> Moment {
-        Moment { now: self.now, id: self.instance.id, attempt }
+    fn moment(&self, attempt: u32, part: u32) -> Moment {
+        Moment { now: self.now, id: self.instance.id, attempt, part }
     }
 
     /// Takes in actions; gives the outcome, where they say it themselves.
-    fn take(&mut self, actions: Vec<Action<S>>, step: &str, undo: bool, attempt: u32) -> Option<Outcome> {
+    fn take(&mut self, actions: Vec<Action<S>>, step: &str, how: &str) -> Option<Outcome> {
         let mut outcome = None;
         for (index, action) in actions.into_iter().enumerate() {
             match action {
                 Action::Effect(effect) => self.effects.push(effect),
                 Action::Finish(finished) => outcome = Some(finished),
                 Action::Call(call) => {
-                    let direction = if undo { "undo" } else { "do" };
-                    let key = format!("{}/{}/{direction}/{attempt}/{index}", self.instance.id, step);
+                    let undo = how.starts_with("undo");
+                    let key = format!("{}/{}/{step}/{how}/{index}", S::NAME, self.instance.id);
                     self.instance.calls.push(RecordedCall { key, step: step.to_owned(), undo, call });
                 }
             }
@@ -204,16 +122,31 @@ impl<S: Saga> Run<'_, S> {
         self.instance.phase = Phase::Running;
         self.instance.state = StepState::Running;
         self.instance.attempt += 1;
-        self.instance.due = Some(self.now.plus(step.limit));
         let attempt = self.instance.attempt;
         self.note("started", (attempt > 1).then(|| format!("attempt {attempt}")));
-        let moment = self.moment(attempt);
+        self.begin_part(step, 0);
+    }
+
+    fn begin_part(&mut self, step: &Step<S>, part: u32) {
+        let attempt = self.instance.attempt;
+        self.instance.part = part;
+        self.instance.due = Some(self.now.plus(step.limit));
+        let moment = self.moment(attempt, part);
         let actions = (step.begin)(&mut self.instance.data, moment);
-        let finished = self.take(actions, step.name, false, attempt);
-        let held = self.instance.held.iter().position(|held| held.step == step.name);
-        if let Some(outcome) = finished {
+        if let Some(outcome) = self.take(actions, step.name, &format!("do/{attempt}.{part}")) {
             self.step_ended(outcome);
-        } else if let Some(held) = held {
+        }
+        // What came before its time counts now, in the order in which it came, as long as it is
+        // this attempt that it answers.
+        let open = |run: &Self| {
+            let now = &run.instance;
+            now.phase == Phase::Running
+                && (now.step_name.as_str(), now.attempt) == (step.name, attempt)
+                && matches!(now.state, StepState::Running | StepState::Waiting)
+        };
+        while open(self)
+            && let Some(held) = self.instance.held.iter().position(|held| held.step == step.name)
+        {
             let answer = self.instance.held.remove(held);
             self.step_ended(answer.outcome);
         }
@@ -223,7 +156,9 @@ impl<S: Saga> Run<'_, S> {
         let known = self.definition.index(&answer.step);
         match (answer.direction, self.instance.phase) {
             (Direction::Undo, _) => self.undo_ended(&answer.step, answer.outcome),
-            (_, Phase::Running | Phase::Blocked) if known == Some(self.instance.step) && self.undoing_none() => {
+            (_, Phase::Running | Phase::Blocked)
+                if known == Some(self.instance.step) && self.undoing_none() =>
+            {
                 self.step_ended(answer.outcome);
             }
             (_, Phase::Running) if known.is_some_and(|index| index > self.instance.step) => {
@@ -243,8 +178,16 @@ impl<S: Saga> Run<'_, S> {
     fn step_ended(&mut self, outcome: Outcome) {
         let index = self.instance.step;
         let step = &self.definition.steps[index];
-        self.instance.calls.retain(|call| call.undo || call.step != step.name);
+        // Waiting is no end: what was asked along with it still counts.
+        if !matches!(outcome, Outcome::Waiting { .. }) {
+            self.instance.calls.retain(|call| call.undo || call.step != step.name);
+        }
         match outcome {
+            Outcome::Proceed => {
+                self.note("proceeded", None);
+                self.instance.state = StepState::Running;
+                self.begin_part(step, self.instance.part + 1);
+            }
             Outcome::Succeeded => {
                 self.note("succeeded", None);
                 self.begin_step(index + 1);
@@ -289,10 +232,10 @@ impl<S: Saga> Run<'_, S> {
         if let (Some(ask), true) = (step.ask, self.instance.state != StepState::Asking) {
             self.instance.state = StepState::Asking;
             self.instance.due = Some(self.now.plus(step.limit));
-            let attempt = self.instance.attempt;
-            let moment = self.moment(attempt);
+            let (attempt, part) = (self.instance.attempt, self.instance.part);
+            let moment = self.moment(attempt, part);
             let actions = ask(&mut self.instance.data, moment);
-            if let Some(outcome) = self.take(actions, step.name, false, attempt + 1_000) {
+            if let Some(outcome) = self.take(actions, step.name, &format!("ask/{attempt}.{part}")) {
                 self.step_ended(outcome);
             }
         } else if step.kind == StepKind::Retriable {
@@ -309,11 +252,15 @@ impl<S: Saga> Run<'_, S> {
         if self.instance.due.is_none_or(|due| due > self.now) {
             return;
         }
-        let undoing = self.instance.undo.iter().position(|undo| {
-            matches!(undo.status, UndoStatus::Running | UndoStatus::Retrying)
-        });
+        let undoing = self
+            .instance
+            .undo
+            .iter()
+            .position(|undo| matches!(undo.status, UndoStatus::Running | UndoStatus::Retrying));
         match (undoing, self.instance.state) {
-            (Some(index), _) if self.instance.undo[index].status == UndoStatus::Retrying => self.try_undo(index),
+            (Some(index), _) if self.instance.undo[index].status == UndoStatus::Retrying => {
+                self.try_undo(index)
+            }
             (Some(index), _) => {
                 let step = self.instance.undo[index].step.clone();
                 self.undo_ended(&step, Outcome::Unknown);
@@ -360,8 +307,12 @@ impl<S: Saga> Run<'_, S> {
         self.next_undo();
     }
 
+    /// Undoes what comes next, each answered before the next begins.
     fn next_undo(&mut self) {
         let statuses = || self.instance.undo.iter().map(|undo| undo.status);
+        if statuses().any(|status| matches!(status, UndoStatus::Running | UndoStatus::Retrying)) {
+            return;
+        }
         if let Some(index) = statuses().position(|status| status == UndoStatus::Pending) {
             return self.try_undo(index);
         }
@@ -386,9 +337,9 @@ impl<S: Saga> Run<'_, S> {
         self.instance.due = Some(self.now.plus(undo.limit));
         let label = format!("undo:{name}");
         self.instance.note(self.now, &label, "started", (attempt > 1).then(|| format!("attempt {attempt}")));
-        let moment = self.moment(attempt);
+        let moment = self.moment(attempt, 0);
         let actions = begin(&mut self.instance.data, moment);
-        if let Some(outcome) = self.take(actions, &name, true, attempt) {
+        if let Some(outcome) = self.take(actions, &name, &format!("undo/{attempt}")) {
             self.undo_ended(&name, outcome);
         }
     }
@@ -397,8 +348,12 @@ impl<S: Saga> Run<'_, S> {
         let open = |undo: &UndoState| {
             undo.step == step && !matches!(undo.status, UndoStatus::Done | UndoStatus::Skipped)
         };
+        // Whatever is not being undone just now can be found undone, but cannot fail.
+        let under_way = |undo: &UndoState| matches!(undo.status, UndoStatus::Running | UndoStatus::Retrying);
+        let good = matches!(outcome, Outcome::Succeeded | Outcome::Void { .. });
         let label = format!("undo:{step}");
-        let Some(index) = self.instance.undo.iter().position(open) else {
+        let found = self.instance.undo.iter().position(open);
+        let Some(index) = found.filter(|index| good || under_way(&self.instance.undo[*index])) else {
             self.instance.note(self.now, &label, "late answer", Some(format!("{outcome:?}")));
             return;
         };
@@ -414,9 +369,12 @@ impl<S: Saga> Run<'_, S> {
             }
             Outcome::Waiting { until } => {
                 self.instance.note(self.now, &label, "waiting", Some(format!("until {until}")));
+                self.instance.undo[index].status = UndoStatus::Running;
                 self.instance.due = Some(until);
                 return;
             }
+            // Undoing has one part: its answer is awaited on.
+            Outcome::Proceed => return,
             Outcome::Failed { reason, retryable } => (retryable, reason),
             Outcome::Unknown => (true, "no answer".to_owned()),
         };
@@ -447,9 +405,12 @@ impl<S: Saga> Run<'_, S> {
         match (act, blocked) {
             (Operator::Compensate { reason }, None) => self.abort(reason),
             (_, None) if self.instance.phase != Phase::Blocked => {}
-            (Operator::Retry, Some(index)) => {
-                self.instance.undo[index].attempts = 0;
-                self.try_undo(index);
+            (Operator::Retry, Some(_)) => {
+                for undo in self.instance.undo.iter_mut().filter(|u| u.status == UndoStatus::Blocked) {
+                    undo.status = UndoStatus::Pending;
+                    undo.attempts = 0;
+                }
+                self.next_undo();
             }
             (Operator::Skip { .. } | Operator::MarkDone { .. }, Some(index)) => {
                 self.instance.undo[index].status = UndoStatus::Skipped;

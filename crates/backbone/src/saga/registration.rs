@@ -45,14 +45,13 @@ impl CallFailure {
 /// Names a call for ever: the idempotency key at the other side.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallKey {
-    /// Saga id, step, direction, attempt, index.
+    /// Saga's name and id, step, direction, attempt, index.
     pub key: String,
     /// The business flow.
     pub correlation_id: String,
 }
 
-type Perform =
-    Arc<dyn Fn(Value, CallKey) -> BoxFuture<'static, Result<Value, CallFailure>> + Send + Sync>;
+type Perform = Arc<dyn Fn(Value, CallKey) -> BoxFuture<'static, Result<Value, CallFailure>> + Send + Sync>;
 type Replied = fn(Uuid, &str, &Result<Value, CallFailure>, &mut Workspace<'_>) -> Result<(), Refusal>;
 type Operate = fn(Uuid, Operator, &mut Workspace<'_>) -> Result<(), Refusal>;
 
@@ -103,8 +102,9 @@ impl SagaRegistration {
             })
         };
         let timer = TimerHandler::new(timer, |timer, ws| {
-            let id = Uuid::parse_str(&timer.key)
-                .map_err(|e| Refusal::failed(ErrorKind::Permanent, format!("timer key {}: {e}", timer.key)))?;
+            let id = Uuid::parse_str(&timer.key).map_err(|e| {
+                Refusal::failed(ErrorKind::Permanent, format!("timer key {}: {e}", timer.key))
+            })?;
             ws.happen::<S>(id, Happening::Deadline(timer.generation)).map(drop)
         });
         Self {

@@ -66,8 +66,7 @@ impl<D: Document> Kind for DocumentKind<D> {
     fn write(&self, id: &str, change: &Change) -> Writes {
         let document = change.slot.state.downcast_ref::<Option<D>>().and_then(Option::as_ref);
         let body = document.map(image);
-        let written =
-            DraftDocument { collection: D::COLLECTION, id: id.to_owned(), body, base: change.base };
+        let written = DraftDocument { collection: D::COLLECTION, id: id.to_owned(), body, base: change.base };
         Writes { documents: vec![written], ..Writes::default() }
     }
 }
@@ -84,7 +83,8 @@ impl<A: Aggregate> AggregateKind<A> {
         stable_hash(&blank) ^ u64::from(A::SCHEMA)
     }
 
-    pub(crate) fn lifted(event: &crate::commit::StoredEvent) -> Result<A::Event, String> {
+    /// A stored event as its type, lifted from an older schema; `Err` says why it cannot be read.
+    pub fn lifted(event: &crate::commit::StoredEvent) -> Result<A::Event, String> {
         let unreadable = |e: serde_json::Error| {
             format!("event {} {} of {} cannot be read: {e}", event.version, event.name, A::NAME)
         };
@@ -94,7 +94,10 @@ impl<A: Aggregate> AggregateKind<A> {
         if event.schema > A::SCHEMA {
             return Err(format!(
                 "event {} of {} has schema {}, newer than this program's {}: run a newer version",
-                event.name, A::NAME, event.schema, A::SCHEMA
+                event.name,
+                A::NAME,
+                event.schema,
+                A::SCHEMA
             ));
         }
         let mut data: Value = serde_json::from_slice(&event.data).map_err(unreadable)?;

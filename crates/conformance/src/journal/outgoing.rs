@@ -1,0 +1,125 @@
+//! Public events are part of the commit, on a bus that publishes in it.
+
+use std::collections::BTreeMap;
+
+use backbone::commit::{Commit, Expected};
+use futures::future::{join, join_all};
+use kernel::Envelope;
+
+use super::look::Handle;
+use crate::World;
+use crate::bus::collect;
+use crate::expect::{committed, conflict, ensure, equal};
+use crate::sample::{self, appending, noting, publishing};
+
+pub(super) async fn visible_if_committed(world: World) -> Result<(), String> {
+    if !world.ports().bus.capabilities().publishes_in_commit {
+        return Ok(());
+    }
+    let journal = world.journal("order").await?;
+    let event = |number| sample::public("order", 1, number);
+    let submissions = [
+        journal.submit(Commit { outgoing: vec![event(1), event(2)], ..appending("order-1", 0, 1) }),
+        journal.submit(Commit { outgoing: vec![event(3)], ..appending("order-1", 5, 1) }),
+        journal.submit(Commit { outgoing: vec![event(4)], ..noting("a", Expected::Version(0), "x") }),
+        journal.submit(Commit { outgoing: vec![event(5)], ..noting("a", Expected::Version(0), "x") }),
+        journal.submit(publishing(vec![event(7), event(6)])),
+    ];
+    let [first, stale, second, taken, third] = submissions;
+    committed(first.await)?;
+    conflict(stale.await, "order-1")?;
+    committed(second.await)?;
+    conflict(taken.await, "a")?;
+    committed(third.await)?;
+    let mut consumer = world.consumer("inventory-order", "order").await?;
+    let found: Vec<Envelope> =
+        collect(&mut *consumer, 5).await?.into_iter().map(|delivery| (*delivery.envelope).clone()).collect();
+    equal("what was delivered", found, [1, 2, 4, 7, 6].map(event).to_vec())
+}
+
+pub(super) async fn positions(world: World) -> Result<(), String> {
+    let capabilities = world.ports().bus.capabilities();
+    let journal = world.journal("order").await?;
+    let mut last = 0;
+    let mut expected = Vec::new();
+    for number in 0..10u128 {
+        let outgoing = sample::orders(number * 10 + 1..=number * 10 + 3);
+        let commit = Commit { outgoing, ..appending(&format!("order-{number}"), 0, 2) };
+        let position = committed(journal.submit(commit).await)?;
+        ensure(position > last, format_args!("position {position} after {last}"))?;
+        let quiet = committed(journal.submit(noting("a", Expected::Any, "x")).await)?;
+        ensure(quiet >= position, format_args!("the log ended at {position}, then at {quiet}"))?;
+        expected.push(position);
+        last = quiet;
+    }
+    if !(capabilities.publishes_in_commit && capabilities.reads_by_position) {
+        return Ok(());
+    }
+    let mut consumer = world.consumer("inventory-order", "order").await?;
+    let found = collect(&mut *consumer, 30).await?;
+    let found: Vec<u64> = found.iter().skip(2).step_by(3).map(|delivery| delivery.position).collect();
+    equal("the positions of last events", found, expected)
+}
+
+const WRITERS: u128 = 6;
+const COMMITS: u128 = 20;
+
+async fn write(journal: &Handle, writer: u128) -> Result<(), String> {
+    for commit in 0..COMMITS {
+        let first = (writer * COMMITS + commit) * 100;
+        let count = if writer.is_multiple_of(2) { 1 } else { 1 + commit % 15 };
+        let outgoing =
+            (first + 1..=first + count).map(|number| sample::public("order", writer, number)).collect();
+        committed(journal.submit(publishing(outgoing)).await)?;
+    }
+    Ok(())
+}
+
+fn written(writer: u128) -> usize {
+    let counts = (0..COMMITS).map(|commit| if writer.is_multiple_of(2) { 1 } else { 1 + commit % 15 });
+    counts.sum::<u128>() as usize
+}
+
+pub(super) async fn polling_reader(world: World) -> Result<(), String> {
+    if !world.ports().bus.capabilities().publishes_in_commit {
+        return Ok(());
+    }
+    // Two services write into one log.
+    let (order, payment) = (world.journal("order").await?, world.journal("payment").await?);
+    let journal_of = |writer: u128| if writer.is_multiple_of(3) { &payment } else { &order };
+    let mut consumer = world.consumer("inventory-order", "order").await?;
+    let total = (0..WRITERS).map(written).sum();
+    let writers = join_all((0..WRITERS).map(|writer| write(journal_of(writer), writer)));
+    let (results, seen) = join(writers, collect(&mut *consumer, total)).await;
+    results.into_iter().collect::<Result<Vec<()>, String>>()?;
+    let mut by_subject: BTreeMap<String, Vec<Envelope>> = BTreeMap::new();
+    for delivery in seen? {
+        by_subject.entry(delivery.envelope.subject.clone()).or_default().push((*delivery.envelope).clone());
+    }
+    for writer in 0..WRITERS {
+        let found = by_subject.remove(&sample::id(writer).to_string()).unwrap_or_default();
+        equal("the events of a writer", found.len(), written(writer))?;
+        ensure(found.is_sorted_by(|a, b| a.id < b.id), "a writer's events came out of order")?;
+    }
+    Ok(())
+}
+
+pub(super) async fn reading_on(mut world: World) -> Result<(), String> {
+    let capabilities = world.ports().bus.capabilities();
+    if !(capabilities.publishes_in_commit && capabilities.reads_by_position) {
+        return Ok(());
+    }
+    let mut seen = Vec::new();
+    for round in 0..4u128 {
+        world.send(sample::orders(round * 10 + 1..=round * 10 + 4)).await?;
+        let after = seen.last().map(|(position, _)| *position);
+        let mut consumer = world.consumer_after("inventory-order", "order", after).await?;
+        let page = collect(&mut *consumer, if round == 3 { 7 } else { 3 }).await?;
+        seen.extend(page.iter().map(|delivery| (delivery.position, delivery.envelope.id.0)));
+        drop(consumer);
+        world = world.reopen().await?;
+    }
+    let ids: Vec<_> = seen.iter().map(|(_, id)| *id).collect();
+    let expected = (0..4u128).flat_map(|round| (1..=4).map(move |number| sample::id(round * 10 + number)));
+    equal("what was read over four lives", ids, expected.collect())
+}
