@@ -1,0 +1,140 @@
+//! The bus: an embedded log read by position, or a broker.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use backbone::bus::{Bus, Capabilities, Consumer, Delivery, Error, Subscription};
+use kernel::Envelope;
+
+use crate::broker::BrokerConsumer;
+use crate::process::Process;
+use crate::shared::Shared;
+use crate::world::BusKind;
+
+/// What was attempted, where a fetch fails.
+pub(crate) const FETCHING: &str = "fetching";
+
+pub(crate) fn unavailable(operation: &'static str, reason: &str) -> Error {
+    Error::Unavailable { operation, reason: reason.to_owned() }
+}
+
+pub(crate) struct SimBus {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) process: Arc<Process>,
+}
+
+impl SimBus {
+    fn alive(&self, operation: &'static str) -> Result<(), Error> {
+        if self.process.is_dead() { Err(unavailable(operation, "the process is dead")) } else { Ok(()) }
+    }
+}
+
+#[async_trait]
+impl Bus for SimBus {
+    fn capabilities(&self) -> Capabilities {
+        let reads_by_position = self.shared.settings.bus == BusKind::Log;
+        Capabilities { publishes_in_commit: true, reads_by_position }
+    }
+
+    async fn publish(&self, events: Vec<Envelope>) -> Result<(), Error> {
+        const PUBLISHING: &str = "publishing";
+        self.shared.pass(&self.shared.settings.sync_time_ms).await;
+        self.alive(PUBLISHING)?;
+        let fails = self.shared.fails(PUBLISHING, |faults| faults.publish_fails_permille);
+        let now = self.shared.now();
+        let mut inside = self.shared.lock();
+        if fails && inside.dice.faults.chance(500) {
+            return Err(unavailable(PUBLISHING, "injected: not written"));
+        }
+        for event in events {
+            inside.trace.add(now, &format!("published {} {}", event.id, event.kind));
+            // A reader by position has no inbox, so the log holds each event once; a broker keeps
+            // what it is given.
+            if self.shared.settings.bus == BusKind::Broker || !inside.disk.log.contains(event.id) {
+                inside.disk.log.append(event);
+            }
+        }
+        drop(inside);
+        self.shared.news.notify_waiters();
+        if fails { Err(unavailable(PUBLISHING, "injected: the confirmation was lost")) } else { Ok(()) }
+    }
+
+    async fn open(&self, subscription: Subscription) -> Result<Box<dyn Consumer>, Error> {
+        self.alive("opening a consumer")?;
+        let (shared, process) = (self.shared.clone(), self.process.clone());
+        if self.shared.settings.bus == BusKind::Broker {
+            return Ok(Box::new(BrokerConsumer::open(shared, process, subscription)));
+        }
+        let (cursor, open) = (subscription.after.unwrap_or(0), BTreeSet::new());
+        Ok(Box::new(LogConsumer { shared, process, subscription, cursor, open }))
+    }
+}
+
+/// Reads the log by position.
+struct LogConsumer {
+    shared: Arc<Shared>,
+    process: Arc<Process>,
+    subscription: Subscription,
+    /// What stands after this position was not fetched, or was given back.
+    cursor: u64,
+    /// Fetched, neither acknowledged nor given back.
+    open: BTreeSet<u64>,
+}
+
+/// Waits a delivery's time and fails as a fetch may: what every fetch begins with.
+pub(crate) async fn before_fetch(shared: &Shared, process: &Process) -> Result<(), Error> {
+    shared.pass(&shared.settings.delivery_time_ms).await;
+    if process.is_dead() {
+        return Err(unavailable(FETCHING, "the process is dead"));
+    }
+    if shared.fails(FETCHING, |faults| faults.fetch_fails_permille) {
+        return Err(unavailable(FETCHING, "injected"));
+    }
+    Ok(())
+}
+
+#[async_trait]
+impl Consumer for LogConsumer {
+    async fn fetch(&mut self, limit: usize) -> Result<Vec<Delivery>, Error> {
+        let shared = self.shared.clone();
+        before_fetch(&shared, &self.process).await?;
+        loop {
+            // Before looking: what comes afterwards wakes.
+            let news = shared.news.notified();
+            if self.process.is_dead() {
+                return Err(unavailable(FETCHING, "the process is dead"));
+            }
+            let deliveries: Vec<Delivery> = {
+                let inside = shared.lock();
+                let events = inside.disk.log.after(self.subscription.context, self.cursor).iter();
+                let deliver = |(position, envelope): &(u64, Arc<Envelope>)| Delivery {
+                    envelope: envelope.clone(),
+                    position: *position,
+                };
+                events.take(limit.max(1)).map(deliver).collect()
+            };
+            if let Some(last) = deliveries.last() {
+                self.cursor = last.position;
+                self.open.extend(deliveries.iter().map(|delivery| delivery.position));
+                return Ok(deliveries);
+            }
+            news.await;
+        }
+    }
+
+    async fn acknowledge(&mut self, positions: &[u64]) -> Result<(), Error> {
+        for position in positions {
+            self.open.remove(position);
+        }
+        Ok(())
+    }
+
+    async fn give_back(&mut self) -> Result<(), Error> {
+        if let Some(first) = self.open.first() {
+            self.cursor = first - 1;
+        }
+        self.open.clear();
+        Ok(())
+    }
+}

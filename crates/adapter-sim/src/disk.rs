@@ -1,0 +1,83 @@
+//! What is durable.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use backbone::collection::{Collection, ColumnValue};
+use backbone::commit::{Answer, Snapshot, StoredEvent};
+use backbone::journal::{Recorded, StoredDocument};
+use backbone::keyring::DataKey;
+use bytes::Bytes;
+use uuid::Uuid;
+
+use crate::broker::Queue;
+use crate::log::Log;
+
+/// A stream.
+#[derive(Default)]
+pub(crate) struct Stream {
+    pub(crate) events: Vec<StoredEvent>,
+    pub(crate) snapshot: Option<Snapshot>,
+}
+
+/// A document at rest.
+pub(crate) struct Row {
+    pub(crate) version: u64,
+    pub(crate) person: Option<Uuid>,
+    pub(crate) body: Bytes,
+    pub(crate) columns: Vec<ColumnValue>,
+}
+
+impl Row {
+    pub(crate) fn document(&self, id: &str) -> StoredDocument {
+        StoredDocument {
+            id: id.to_owned(),
+            version: self.version,
+            person: self.person,
+            body: self.body.clone(),
+        }
+    }
+}
+
+/// The documents of a collection, by id.
+pub(crate) type Table = BTreeMap<String, Row>;
+
+/// What one service keeps.
+#[derive(Default)]
+pub(crate) struct Service {
+    pub(crate) declared: BTreeMap<&'static str, &'static Collection>,
+    pub(crate) streams: BTreeMap<String, Stream>,
+    pub(crate) tables: BTreeMap<&'static str, Table>,
+    pub(crate) shadows: BTreeMap<&'static str, Table>,
+    pub(crate) answers: BTreeMap<String, Answer>,
+    pub(crate) checkpoints: BTreeMap<String, u64>,
+    pub(crate) inbox: BTreeSet<(String, Uuid)>,
+    pub(crate) feed: Vec<Recorded>,
+}
+
+impl Service {
+    pub(crate) fn stream_version(&self, name: &str) -> u64 {
+        self.streams.get(name).map_or(0, |stream| stream.events.len() as u64)
+    }
+
+    pub(crate) fn table(&self, collection: &Collection, shadow: bool) -> Option<&Table> {
+        if shadow { self.shadows.get(collection.name) } else { self.tables.get(collection.name) }
+    }
+
+    pub(crate) fn document_version(&self, collection: &Collection, shadow: bool, id: &str) -> u64 {
+        self.table(collection, shadow).and_then(|table| table.get(id)).map_or(0, |row| row.version)
+    }
+
+    pub(crate) fn checkpoint(&self, consumer: &str) -> u64 {
+        self.checkpoints.get(consumer).copied().unwrap_or(0)
+    }
+}
+
+/// Everything that survives: the database's file, the broker, the keys.
+#[derive(Default)]
+pub(crate) struct Disk {
+    pub(crate) services: BTreeMap<&'static str, Service>,
+    pub(crate) log: Log,
+    pub(crate) queues: BTreeMap<String, Queue>,
+    /// `None` is an erased key.
+    pub(crate) keys: BTreeMap<Uuid, Option<DataKey>>,
+}

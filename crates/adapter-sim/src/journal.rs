@@ -1,0 +1,163 @@
+//! A service's journal in one process.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use backbone::collection::{Collection, Query};
+use backbone::commit::{Answer, Commit, StoredEvent};
+use backbone::journal::{Error, Journal, Recorded, ShadowStep, Stored, StoredDocument, Submission, Want};
+use tokio::sync::oneshot;
+
+use crate::apply::{Refused, declared};
+use crate::disk::{Service, Table};
+use crate::faults::CommitFault;
+use crate::process::{Pending, Process};
+use crate::query;
+use crate::shared::{Inside, Shared};
+
+pub(crate) struct SimJournal {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) process: Arc<Process>,
+    pub(crate) service: &'static str,
+}
+
+pub(crate) fn reading(operation: &'static str, reason: &str) -> Error {
+    Error::Unavailable { operation, reason: reason.to_owned() }
+}
+
+/// What happens to the commit with this number: what was said of it, or chance.
+fn fate(inside: &mut Inside, number: u64) -> Option<CommitFault> {
+    if let Some(fault) = inside.faults.at.remove(&number) {
+        return Some(fault);
+    }
+    let Inside { faults, dice, .. } = inside;
+    let mut by_chance = |permille: u32| permille > 0 && dice.faults.chance(permille);
+    if by_chance(faults.not_written_permille) {
+        return Some(CommitFault::NotWritten);
+    }
+    by_chance(faults.answer_lost_permille).then_some(CommitFault::AnswerLost)
+}
+
+fn stored(service: &Service, want: Want) -> Result<Stored, Error> {
+    match want {
+        Want::Stream(name) => {
+            let Some(stream) = service.streams.get(&name) else {
+                return Ok(Stored::Stream { snapshot: None, events: Vec::new() });
+            };
+            let after = stream.snapshot.as_ref().map_or(0, |snapshot| snapshot.version);
+            let events = stream.events.iter().filter(|event| event.version > after).cloned().collect();
+            Ok(Stored::Stream { snapshot: stream.snapshot.clone(), events })
+        }
+        Want::Document(collection, id) => {
+            known(service, collection)?;
+            let row = service.table(collection, false).and_then(|table| table.get(&id));
+            Ok(Stored::Document(row.map(|row| row.document(&id))))
+        }
+    }
+}
+
+fn known(service: &Service, collection: &'static Collection) -> Result<(), Error> {
+    match declared(service, collection) {
+        Err(Refused::Malformed(what) | Refused::Conflict(what)) => Err(Error::Malformed(what)),
+        Err(Refused::Duplicate(_)) | Ok(()) => Ok(()),
+    }
+}
+
+impl SimJournal {
+    /// Lets a read take its time and fail as it may, then looks at what is durable.
+    async fn read<T>(
+        &self,
+        operation: &'static str,
+        look: impl FnOnce(&Service) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        self.shared.pass(&self.shared.settings.read_time_ms).await;
+        if self.process.is_dead() {
+            return Err(reading(operation, "the process is dead"));
+        }
+        if self.shared.fails(operation, |faults| faults.read_fails_permille) {
+            return Err(reading(operation, "injected"));
+        }
+        let mut inside = self.shared.lock();
+        look(inside.disk.services.entry(self.service).or_default())
+    }
+}
+
+#[async_trait]
+impl Journal for SimJournal {
+    fn submit(&self, commit: Commit) -> Submission {
+        let (reply, submission) = oneshot::channel();
+        let pending = {
+            let mut inside = self.shared.lock();
+            inside.commits += 1;
+            let number = inside.commits;
+            let fate = fate(&mut inside, number);
+            Pending { number, fate, service: self.service, commit, reply }
+        };
+        self.process.submit(pending);
+        submission
+    }
+
+    async fn load(&self, wants: Vec<Want>) -> Result<Vec<Stored>, Error> {
+        self.read("loading", |service| wants.into_iter().map(|want| stored(service, want)).collect()).await
+    }
+
+    async fn find(&self, query: Query) -> Result<Vec<StoredDocument>, Error> {
+        self.read("finding", |service| {
+            known(service, query.collection)?;
+            let nothing = Table::new();
+            query::select(&query, service.table(query.collection, query.shadow).unwrap_or(&nothing))
+        })
+        .await
+    }
+
+    async fn answer(&self, key: &str) -> Result<Option<Answer>, Error> {
+        self.read("looking up an answer", |service| Ok(service.answers.get(key).cloned())).await
+    }
+
+    async fn history(&self, stream: &str, after: u64, limit: usize) -> Result<Vec<StoredEvent>, Error> {
+        self.read("reading a history", |service| {
+            let events = service.streams.get(stream).map_or(&[][..], |stream| &stream.events);
+            Ok(events.iter().filter(|event| event.version > after).take(limit).cloned().collect())
+        })
+        .await
+    }
+
+    async fn feed(&self, after: u64, limit: usize) -> Result<Vec<Recorded>, Error> {
+        self.read("reading the feed", |service| {
+            let start = service.feed.partition_point(|recorded| recorded.position <= after);
+            Ok(service.feed[start..].iter().take(limit).cloned().collect())
+        })
+        .await
+    }
+
+    async fn checkpoint(&self, consumer: &str) -> Result<u64, Error> {
+        self.read("reading a checkpoint", |service| Ok(service.checkpoint(consumer))).await
+    }
+
+    async fn shadow(&self, collection: &'static Collection, step: ShadowStep) -> Result<(), Error> {
+        self.shared.pass(&self.shared.settings.sync_time_ms).await;
+        if self.process.is_dead() {
+            return Err(reading("rebuilding", "the process is dead"));
+        }
+        self.shared.note(&format!("shadow of {}/{}: {step:?}", self.service, collection.name));
+        let mut inside = self.shared.lock();
+        let service = inside.disk.services.entry(self.service).or_default();
+        known(service, collection)?;
+        let name = collection.name;
+        match step {
+            ShadowStep::Begin => drop(service.shadows.insert(name, Table::new())),
+            ShadowStep::Drop => drop(service.shadows.remove(name)),
+            ShadowStep::Swap { consumer, position } => {
+                let stands_at = service.checkpoint(&consumer);
+                if stands_at != position {
+                    return Err(Error::Malformed(format!("{consumer} is at {stands_at}, not at {position}")));
+                }
+                let Some(shadow) = service.shadows.remove(name) else {
+                    return Err(Error::Malformed(format!("{name} has no shadow")));
+                };
+                service.tables.insert(name, shadow);
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,189 @@
+//! A service's handle on the store: the journal's port.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use backbone::collection::{Collection, Query};
+use backbone::commit::{Answer, Commit, StoredEvent};
+use backbone::journal::{
+    Error, Journal, Recorded, Schema, ShadowStep, Storage, Stored, StoredDocument, Submission, Want,
+};
+use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
+use tokio::sync::oneshot;
+
+use crate::open::Inner;
+use crate::queue::{Job, Task};
+use crate::readers::Size;
+use crate::tables::{CollectionTables, Tables};
+use crate::{error, query, rows, schema, writer};
+
+/// Opens the journals of services.
+pub(crate) struct SqliteStorage(pub(crate) Arc<Inner>);
+
+#[async_trait]
+impl Storage for SqliteStorage {
+    async fn open(&self, schema: Schema) -> Result<Arc<dyn Journal>, Error> {
+        let tables = Arc::new(Tables::new(&schema)?);
+        let journal = SqliteJournal { inner: self.0.clone(), tables: tables.clone() };
+        if self.0.writes() {
+            journal.change_tables(Box::new(move |conn| schema::make(conn, &tables))).await?;
+        } else {
+            let check = move |conn: &Connection| Ok(schema::check(conn, &tables));
+            self.0.readers.read("opening a service's tables", Size::Few, check).await??;
+        }
+        Ok(Arc::new(journal))
+    }
+}
+
+struct SqliteJournal {
+    inner: Arc<Inner>,
+    tables: Arc<Tables>,
+}
+
+impl SqliteJournal {
+    async fn change_tables(&self, run: Task) -> Result<(), Error> {
+        let (reply, answer) = oneshot::channel();
+        self.inner.submit(Job::Task { run, reply });
+        answer.await.unwrap_or_else(|_| Err(error::unavailable("changing tables", writer::GONE)))
+    }
+
+    async fn read<T, F>(&self, what: &'static str, size: Size, read: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: Fn(&Connection, &Tables) -> rusqlite::Result<T> + Send + 'static,
+    {
+        let tables = self.tables.clone();
+        self.inner.readers.read(what, size, move |conn| read(conn, &tables)).await
+    }
+}
+
+#[async_trait]
+impl Journal for SqliteJournal {
+    fn submit(&self, commit: Commit) -> Submission {
+        let (reply, answer) = oneshot::channel();
+        self.inner.submit(Job::Commit { tables: self.tables.clone(), commit: Box::new(commit), reply });
+        answer
+    }
+
+    async fn load(&self, wants: Vec<Want>) -> Result<Vec<Stored>, Error> {
+        for want in &wants {
+            if let Want::Document(collection, _) = want {
+                self.tables.collection(collection)?;
+            }
+        }
+        let size = Size::of(wants.len());
+        let load = move |conn: &Connection, tables: &Tables| {
+            wants.iter().map(|want| load(conn, tables, want)).collect()
+        };
+        self.read("loading state", size, load).await
+    }
+
+    async fn find(&self, query: Query) -> Result<Vec<StoredDocument>, Error> {
+        let statement = query::statement(&self.tables, &query)?;
+        let find = move |conn: &Connection, _: &Tables| {
+            let mut prepared = conn.prepare_cached(&statement.sql)?;
+            prepared.query_map(params_from_iter(&statement.values), rows::document)?.collect()
+        };
+        self.read("finding documents", Size::of(query.limit), find).await
+    }
+
+    async fn answer(&self, key: &str) -> Result<Option<Answer>, Error> {
+        let key = key.to_owned();
+        let read = move |conn: &Connection, tables: &Tables| {
+            conn.prepare_cached(&tables.sql.answer)?.query_row([&key], rows::answer).optional()
+        };
+        self.read("looking up an answer", Size::Few, read).await
+    }
+
+    async fn history(&self, stream: &str, after: u64, limit: usize) -> Result<Vec<StoredEvent>, Error> {
+        let stream = stream.to_owned();
+        let read = move |conn: &Connection, tables: &Tables| events(conn, tables, &stream, after, limit);
+        self.read("reading a history", Size::of(limit), read).await
+    }
+
+    async fn feed(&self, after: u64, limit: usize) -> Result<Vec<Recorded>, Error> {
+        let read = move |conn: &Connection, tables: &Tables| {
+            let mut statement = conn.prepare_cached(&tables.sql.feed)?;
+            statement.query_map(params![rows::signed(after), bound(limit)], rows::recorded)?.collect()
+        };
+        self.read("reading the service's events", Size::of(limit), read).await
+    }
+
+    async fn checkpoint(&self, consumer: &str) -> Result<u64, Error> {
+        let consumer = consumer.to_owned();
+        let read = move |conn: &Connection, tables: &Tables| checkpoint(conn, tables, &consumer);
+        self.read("reading a checkpoint", Size::Few, read).await
+    }
+
+    async fn shadow(&self, collection: &'static Collection, step: ShadowStep) -> Result<(), Error> {
+        self.tables.collection(collection)?;
+        let tables = self.tables.clone();
+        let run = move |conn: &Connection| take_step(conn, &tables, tables.collection(collection)?, &step);
+        self.change_tables(Box::new(run)).await
+    }
+}
+
+fn bound(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
+fn load(conn: &Connection, tables: &Tables, want: &Want) -> rusqlite::Result<Stored> {
+    match want {
+        Want::Stream(stream) => {
+            let mut statement = conn.prepare_cached(&tables.sql.snapshot)?;
+            let snapshot = statement.query_row([stream], rows::snapshot).optional()?;
+            let after = snapshot.as_ref().map_or(0, |snapshot| snapshot.version);
+            Ok(Stored::Stream { events: events(conn, tables, stream, after, usize::MAX)?, snapshot })
+        }
+        Want::Document(collection, id) => {
+            let Some(tables) = tables.collections.get(collection.name) else {
+                return Ok(Stored::Document(None));
+            };
+            let mut statement = conn.prepare_cached(&tables.live.read)?;
+            Ok(Stored::Document(statement.query_row([id], rows::document).optional()?))
+        }
+    }
+}
+
+fn events(
+    conn: &Connection,
+    tables: &Tables,
+    stream: &str,
+    after: u64,
+    limit: usize,
+) -> rusqlite::Result<Vec<StoredEvent>> {
+    let mut statement = conn.prepare_cached(&tables.sql.events_after)?;
+    statement.query_map(params![stream, rows::signed(after), bound(limit)], rows::event)?.collect()
+}
+
+fn checkpoint(conn: &Connection, tables: &Tables, consumer: &str) -> rusqlite::Result<u64> {
+    let mut statement = conn.prepare_cached(&tables.sql.checkpoint)?;
+    Ok(statement.query_row([consumer], |row| rows::number(row, 0)).optional()?.unwrap_or(0))
+}
+
+fn take_step(
+    conn: &Connection,
+    tables: &Tables,
+    of: &CollectionTables,
+    step: &ShadowStep,
+) -> Result<(), Error> {
+    const STEP: &str = "rebuilding a collection";
+    let name = of.collection.name;
+    let failed = |e: rusqlite::Error| error::journal(STEP, &e);
+    match step {
+        ShadowStep::Begin => schema::make_shadow(conn, &tables.prefix, of).map_err(failed),
+        ShadowStep::Drop => schema::drop_shadow(conn, of).map_err(failed),
+        ShadowStep::Swap { consumer, position } => {
+            if !schema::exists(conn, &of.shadow.table).map_err(failed)? {
+                return Err(Error::Malformed(format!("`{name}` has no shadow: begin one first")));
+            }
+            let stands = checkpoint(conn, tables, consumer).map_err(failed)?;
+            if stands != *position {
+                let reason =
+                    format!("{consumer} stands at {stands}, the shadow of `{name}` at {position}: catch up");
+                return Err(error::unavailable(STEP, reason));
+            }
+            schema::swap_shadow(conn, &tables.prefix, of).map_err(failed)
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! The bus's log: one table in the journal's file, written in the commits' own transactions.
+
+use kernel::{Envelope, MAX_DATA_BYTES};
+use rusqlite::{Connection, params};
+
+use crate::rows;
+
+const APPEND: &str = "INSERT INTO log (position, context, id, kind, subject, source, time, correlation, causation, \
+                      sequence, traceparent, keyid, data) \
+                      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
+
+/// Appends events after position `end`; gives the new end.
+pub(crate) fn append(conn: &Connection, mut end: u64, events: &[Envelope]) -> rusqlite::Result<u64> {
+    if events.is_empty() {
+        return Ok(end);
+    }
+    let mut statement = conn.prepare_cached(APPEND)?;
+    for event in events {
+        end += 1;
+        statement.execute(params![
+            rows::signed(end),
+            event.context(),
+            &event.id.0.as_bytes()[..],
+            event.kind,
+            event.subject,
+            event.source,
+            event.time.as_micros(),
+            event.correlation_id,
+            event.causation_id,
+            rows::signed(event.sequence),
+            event.traceparent,
+            event.key_id,
+            &event.data[..],
+        ])?;
+    }
+    Ok(end)
+}
+
+/// Appends those events that were never published so before, and leaves only them in `events`:
+/// whoever got no answer publishes again, and behind a position there is no inbox to notice.
+pub(crate) fn append_once(conn: &Connection, end: u64, events: &mut Vec<Envelope>) -> rusqlite::Result<u64> {
+    let mut statement = conn.prepare_cached("INSERT OR IGNORE INTO _published (id) VALUES (?1)")?;
+    let mut is_new = Vec::with_capacity(events.len());
+    for event in events.iter() {
+        is_new.push(statement.execute([&event.id.0.as_bytes()[..]])? == 1);
+    }
+    let mut is_new = is_new.into_iter();
+    events.retain(|_| is_new.next().unwrap_or(false));
+    append(conn, end, events)
+}
+
+/// Where the log ends; 0 where it is empty.
+pub(crate) fn end(conn: &Connection) -> rusqlite::Result<u64> {
+    conn.query_row("SELECT coalesce(max(position), 0) FROM log", [], |row| rows::number(row, 0))
+}
+
+/// At most `limit` events of a context after `position`, in order.
+pub(crate) fn after(
+    conn: &Connection,
+    context: &str,
+    position: u64,
+    limit: usize,
+) -> rusqlite::Result<Vec<(u64, Envelope)>> {
+    let columns = rows::LOG_COLUMNS;
+    let mut statement = conn.prepare_cached(&format!(
+        "SELECT {columns} FROM log WHERE context = ?1 AND position > ?2 ORDER BY position LIMIT ?3"
+    ))?;
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    statement.query_map(params![context, rows::signed(position), limit], rows::envelope)?.collect()
+}
+
+/// What is wrong with the first event that cannot be kept (reliability.md, rule 7).
+pub(crate) fn too_large(events: &[Envelope]) -> Option<String> {
+    let event = events.iter().find(|event| event.data.len() > MAX_DATA_BYTES)?;
+    Some(format!("{} has {} bytes, at most {MAX_DATA_BYTES} are carried", event.kind, event.data.len()))
+}

@@ -1,0 +1,11 @@
+//! What only SQLite shows; the common promises are proven in `tests/conformance.rs`.
+
+mod backup;
+mod crash;
+mod directory;
+mod keys;
+mod limits;
+mod one_sync;
+mod sample;
+mod tables;
+mod tail;
