@@ -1,0 +1,263 @@
+//! The engine: takes modules, checks them, starts what they register, and stops it again.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use backbone::bus::Bus;
+use backbone::calls::Calls;
+use backbone::context::Context;
+use backbone::environment::Environment;
+use backbone::journal::{self, Schema, Storage};
+use backbone::keyring::KeyRing;
+use backbone::module::Module;
+use backbone::system::SYSTEM_COLLECTIONS;
+use backbone::timer::TimerHandler;
+use tokio::sync::{Notify, mpsc};
+
+use crate::consumer::Consumer;
+use crate::dead_letters::DeadLetters;
+use crate::decider::{Decider, Job, Reply};
+use crate::host::Host;
+use crate::keys::Keys;
+use crate::shutdown::Switch;
+use crate::{doubt, projections, recovery, sagas, timers};
+
+/// What the engine stands on.
+#[derive(Clone)]
+pub struct Parts {
+    /// Time, ids, tasks.
+    pub environment: Environment,
+    /// Where state is kept.
+    pub storage: Arc<dyn Storage>,
+    /// How events travel.
+    pub bus: Arc<dyn Bus>,
+    /// Keys of persons.
+    pub keyring: Arc<dyn KeyRing>,
+}
+
+/// How the engine starts.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// The last run ended without a word: replay what may have been in flight, one by one.
+    pub crashed: bool,
+}
+
+/// Why the engine does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Two modules, or two things in a module, share a name.
+    #[error("{service} registers {what} twice")]
+    Twice {
+        /// The service.
+        service: &'static str,
+        /// What it registers.
+        what: String,
+    },
+    /// Only the producer named in events.toml may publish an event.
+    #[error("{service} may not publish {event}: only {producer} may (events.toml)")]
+    NotTheProducer {
+        /// The service.
+        service: &'static str,
+        /// The event.
+        event: &'static str,
+        /// Who may.
+        producer: &'static str,
+    },
+    /// A service may only react to what names it as a consumer.
+    #[error("{service} reacts to {event}, which does not name it as a consumer (events.toml)")]
+    NotAConsumer {
+        /// The service.
+        service: &'static str,
+        /// The event.
+        event: &'static str,
+    },
+    /// A context was made for a service whose module was never mounted.
+    #[error("service {0} has a context but no module")]
+    NoModule(&'static str),
+    /// The store said no.
+    #[error(transparent)]
+    Journal(#[from] journal::Error),
+    /// What was in flight could not be replayed.
+    #[error("what was in flight at the crash could not be replayed: {0}")]
+    Recovery(String),
+}
+
+struct Prepared {
+    host: Arc<Host>,
+    inbox: mpsc::Receiver<(Job, Reply)>,
+    module: Option<Module>,
+}
+
+/// Modules on their way to running.
+pub struct Engine {
+    parts: Parts,
+    keys: Arc<Keys>,
+    services: BTreeMap<&'static str, Prepared>,
+}
+
+impl Engine {
+    /// An engine without modules.
+    pub fn new(parts: Parts) -> Self {
+        let keys = Arc::new(Keys::new(parts.keyring.clone(), parts.environment.clock.clone()));
+        Self { parts, keys, services: BTreeMap::new() }
+    }
+
+    /// The context to make a service's module with.
+    pub fn context(&mut self, service: &'static str, calls: Arc<dyn Calls>) -> Context {
+        let environment = self.parts.environment.clone();
+        let prepared = self.services.entry(service).or_insert_with(|| {
+            let (host, inbox) = Host::new(service, environment.clone(), self.keys.clone());
+            Prepared { host, inbox, module: None }
+        });
+        let host = prepared.host.clone();
+        Context { service, commands: host.clone(), documents: host, calls, environment }
+    }
+
+    /// The engine's memory of keys, for whoever erases one.
+    pub fn keys(&self) -> Arc<Keys> {
+        self.keys.clone()
+    }
+
+    /// Takes a module, checked.
+    pub fn mount(&mut self, module: Module) -> Result<(), StartError> {
+        check(&module)?;
+        let service = module.service;
+        let prepared = self.services.get_mut(service).ok_or(StartError::NoModule(service))?;
+        if prepared.module.is_some() {
+            return Err(StartError::Twice { service, what: "its module".to_owned() });
+        }
+        prepared.module = Some(module);
+        Ok(())
+    }
+
+    /// Opens the journals and starts everything.
+    pub async fn start(self, options: Options) -> Result<Running, StartError> {
+        let switch = Switch::new();
+        let spawner = self.parts.environment.spawner.clone();
+        let (mut hosts, mut consumers, mut modules) = (BTreeMap::new(), Vec::new(), Vec::new());
+        let mut bells = BTreeMap::new();
+        for (service, prepared) in self.services {
+            let module = prepared.module.ok_or(StartError::NoModule(service))?;
+            let collections = SYSTEM_COLLECTIONS.iter().chain(&module.collections).copied().collect();
+            let journal = self.parts.storage.open(Schema { service, collections }).await?;
+            prepared.host.open(journal);
+            hosts.insert(service, prepared.host.clone());
+            let decider = Decider::new(prepared.host.clone(), prepared.inbox);
+            spawner.spawn("decider", Box::pin(decider.run()));
+            for consumer in consumers_of(&prepared.host, &self.parts.bus, &module) {
+                bells.insert(consumer.name.clone(), consumer.bell.clone());
+                consumers.push(consumer);
+            }
+            modules.push((prepared.host, module));
+        }
+        if options.crashed {
+            recovery::recover(&consumers).await.map_err(StartError::Recovery)?;
+        }
+        for consumer in consumers {
+            spawner.spawn("consumer", Box::pin(consumer.run(switch.handle())));
+        }
+        for (host, module) in modules {
+            start_module(&host, module, &self.parts.bus, &switch).await?;
+        }
+        let dead_letters = DeadLetters { hosts: Arc::new(hosts.clone()), bells: Arc::new(bells) };
+        Ok(Running { hosts, dead_letters, switch })
+    }
+}
+
+async fn start_module(
+    host: &Arc<Host>,
+    module: Module,
+    bus: &Arc<dyn Bus>,
+    switch: &Switch,
+) -> Result<(), StartError> {
+    let spawner = host.environment().spawner.clone();
+    timers::load(host).await?;
+    sagas::resume(host, &module.sagas).await?;
+    let handlers: Vec<TimerHandler> =
+        module.timers.into_iter().chain(module.sagas.iter().map(|saga| saga.timer.clone())).collect();
+    spawner.spawn("timers", Box::pin(timers::run(host.clone(), Arc::new(handlers), switch.handle())));
+    let registrations = Arc::new(module.sagas);
+    let doubts = doubt::run(host.clone(), registrations.clone(), switch.handle());
+    spawner.spawn("doubts", Box::pin(doubts));
+    spawner.spawn("sagas", Box::pin(sagas::run(host.clone(), registrations, switch.handle())));
+    for projection in module.projections {
+        let run = projections::run(host.clone(), bus.clone(), projection, switch.handle());
+        spawner.spawn("projection", Box::pin(run));
+    }
+    Ok(())
+}
+
+fn consumers_of(host: &Arc<Host>, bus: &Arc<dyn Bus>, module: &Module) -> Vec<Consumer> {
+    let contexts: BTreeSet<&'static str> = module.reactions.iter().map(|r| r.event.context()).collect();
+    contexts
+        .into_iter()
+        .map(|context| Consumer {
+            host: host.clone(),
+            bus: bus.clone(),
+            name: format!("{}-{context}", module.service),
+            context,
+            reactions: module
+                .reactions
+                .iter()
+                .filter(|reaction| reaction.event.context() == context)
+                .map(|reaction| (reaction.event.name, reaction.clone()))
+                .collect(),
+            retries: module.retries,
+            bell: Arc::new(Notify::new()),
+        })
+        .collect()
+}
+
+fn check(module: &Module) -> Result<(), StartError> {
+    let service = module.service;
+    let mut seen = BTreeSet::new();
+    let names = module
+        .reactions
+        .iter()
+        .map(|reaction| format!("the reaction to {}", reaction.event.name))
+        .chain(module.sagas.iter().map(|saga| format!("saga {}", saga.name)))
+        .chain(module.timers.iter().map(|timer| format!("timer {}", timer.name)))
+        .chain(module.projections.iter().map(|projection| format!("projection {}", projection.name)))
+        .chain(module.collections.iter().map(|collection| format!("collection {}", collection.name)))
+        .chain(module.routes.iter().map(|route| format!("route {} {}", route.method, route.path)));
+    for what in names {
+        if !seen.insert(what.clone()) {
+            return Err(StartError::Twice { service, what });
+        }
+    }
+    for event in &module.publishes {
+        if event.producer != service {
+            return Err(StartError::NotTheProducer { service, event: event.name, producer: event.producer });
+        }
+    }
+    for reaction in &module.reactions {
+        if !reaction.event.consumers.contains(&service) {
+            return Err(StartError::NotAConsumer { service, event: reaction.event.name });
+        }
+    }
+    Ok(())
+}
+
+/// Modules that run.
+pub struct Running {
+    hosts: BTreeMap<&'static str, Arc<Host>>,
+    dead_letters: DeadLetters,
+    switch: Switch,
+}
+
+impl Running {
+    /// A service.
+    pub fn host(&self, service: &str) -> Option<&Arc<Host>> {
+        self.hosts.get(service)
+    }
+
+    /// The dead letters of all services.
+    pub fn dead_letters(&self) -> DeadLetters {
+        self.dead_letters.clone()
+    }
+
+    /// Stops fetching, finishes what is decided, and returns when all is settled.
+    pub async fn shut_down(self) {
+        self.switch.shut_down().await;
+    }
+}

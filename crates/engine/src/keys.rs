@@ -1,0 +1,89 @@
+//! Data keys at hand: the KeyRing behind a small cache (at most 30 s old, security.md).
+
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex};
+
+use backbone::environment::Clock;
+use backbone::keyring::{Error, KeyRing, PersonKey};
+use kernel::{Duration, Timestamp};
+use lru::LruCache;
+use uuid::Uuid;
+
+/// How long a key may be remembered.
+const REMEMBERED: Duration = Duration::from_secs(30);
+
+/// How many are remembered.
+const CAPACITY: NonZeroUsize = NonZeroUsize::new(16_384).expect("not zero");
+
+/// Data keys at hand.
+pub struct Keys {
+    ring: Arc<dyn KeyRing>,
+    clock: Arc<dyn Clock>,
+    known: Mutex<LruCache<Uuid, (Timestamp, PersonKey)>>,
+}
+
+impl Keys {
+    /// Keys of `ring`.
+    pub fn new(ring: Arc<dyn KeyRing>, clock: Arc<dyn Clock>) -> Self {
+        Self { ring, clock, known: Mutex::new(LruCache::new(CAPACITY)) }
+    }
+
+    /// The id of the master key: CloudEvents `keyid`.
+    pub fn master_id(&self) -> String {
+        self.ring.master_id()
+    }
+
+    /// Forgets a person's key: it was erased.
+    pub fn forget(&self, person: Uuid) {
+        self.lock().pop(&person);
+    }
+
+    /// The keys of `persons`, made where there is none.
+    pub async fn ensure(&self, persons: &[Uuid]) -> Result<Vec<PersonKey>, Error> {
+        self.gather(persons, true).await
+    }
+
+    /// The keys of `persons`, none made.
+    pub async fn find(&self, persons: &[Uuid]) -> Result<Vec<PersonKey>, Error> {
+        self.gather(persons, false).await
+    }
+
+    async fn gather(&self, persons: &[Uuid], make: bool) -> Result<Vec<PersonKey>, Error> {
+        let mut found: Vec<Option<PersonKey>> = self.look_up(persons);
+        let missing: Vec<Uuid> =
+            persons.iter().zip(&found).filter(|(_, key)| key.is_none()).map(|(person, _)| *person).collect();
+        if !missing.is_empty() {
+            let fetched =
+                if make { self.ring.ensure(&missing).await? } else { self.ring.find(&missing).await? };
+            self.remember(&missing, &fetched);
+            let mut fetched = fetched.into_iter();
+            for key in found.iter_mut().filter(|key| key.is_none()) {
+                *key = fetched.next();
+            }
+        }
+        Ok(found.into_iter().map(|key| key.unwrap_or(PersonKey::Absent)).collect())
+    }
+
+    fn look_up(&self, persons: &[Uuid]) -> Vec<Option<PersonKey>> {
+        let now = self.clock.now();
+        let mut known = self.lock();
+        let fresh =
+            |(since, key): &(Timestamp, PersonKey)| (now.since(*since) < REMEMBERED).then(|| key.clone());
+        persons.iter().map(|person| known.get(person).and_then(fresh)).collect()
+    }
+
+    fn remember(&self, persons: &[Uuid], keys: &[PersonKey]) {
+        let now = self.clock.now();
+        let mut known = self.lock();
+        for (person, key) in persons.iter().zip(keys) {
+            // An absent key may be made the next moment by somebody else.
+            if *key != PersonKey::Absent {
+                known.put(*person, (now, key.clone()));
+            }
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, LruCache<Uuid, (Timestamp, PersonKey)>> {
+        self.known.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}

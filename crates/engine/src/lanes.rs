@@ -1,0 +1,132 @@
+//! The lanes of a consumer that do not flow: keys with a delivery that waits for its retry, or
+//! that was given up. Later deliveries of such a key are parked behind it; all other keys flow
+//! (reliability.md, rule 13).
+
+use std::collections::BTreeMap;
+
+use backbone::collection::{ColumnValue, Compare, Direction, LIMIT_MAX, Query};
+use backbone::journal::{self, Journal};
+use backbone::system::{DEAD_LETTERS, DeadLetter, PARKED, Parked};
+use kernel::Timestamp;
+
+/// A lane that does not flow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Lane {
+    /// How many deliveries are parked.
+    pub(crate) parked: usize,
+    /// When its first one is due; `None` behind a dead letter.
+    pub(crate) due: Option<Timestamp>,
+}
+
+/// All lanes of a consumer that do not flow, by subject.
+#[derive(Default, Debug)]
+pub(crate) struct Lanes {
+    pub(crate) blocked: BTreeMap<String, Lane>,
+}
+
+impl Lanes {
+    pub(crate) fn is_blocked(&self, subject: &str) -> bool {
+        self.blocked.contains_key(subject)
+    }
+
+    /// How many deliveries are parked.
+    pub(crate) fn parked(&self) -> usize {
+        self.blocked.values().map(|lane| lane.parked).sum()
+    }
+
+    /// The next due time.
+    pub(crate) fn next_due(&self) -> Option<Timestamp> {
+        self.blocked.values().filter_map(|lane| lane.due).min()
+    }
+
+    /// Subjects whose first delivery is due.
+    pub(crate) fn due(&self, now: Timestamp) -> Vec<String> {
+        let due = self.blocked.iter().filter(|(_, lane)| lane.due.is_some_and(|due| due <= now));
+        due.map(|(subject, _)| subject.clone()).collect()
+    }
+
+    /// Notes a parked delivery.
+    pub(crate) fn park(&mut self, subject: &str, due: Option<Timestamp>) {
+        let lane = self.blocked.entry(subject.to_owned()).or_insert(Lane { parked: 0, due });
+        lane.parked += 1;
+    }
+
+    /// Notes a dead letter: nothing of the lane is due until an operator acts.
+    pub(crate) fn bury(&mut self, subject: &str) {
+        let lane = self.blocked.entry(subject.to_owned()).or_insert(Lane { parked: 0, due: None });
+        lane.due = None;
+    }
+
+    /// Reads them from the journal: at the start, and after an operator acted.
+    pub(crate) async fn load(journal: &dyn Journal, consumer: &str) -> Result<Self, journal::Error> {
+        let mut lanes = Self::default();
+        // Everything between "<consumer>/" and "<consumer>0" begins with "<consumer>/".
+        let (from, to) = (format!("{consumer}/"), format!("{consumer}0"));
+        let range = |collection| {
+            Query::all(collection)
+                .with("lane", Compare::AtLeast, from.as_str())
+                .with("lane", Compare::Below, to.as_str())
+                .sorted("lane", Direction::Ascending)
+        };
+        for body in pages(journal, range(&PARKED)).await? {
+            let parked: Parked = read(&body)?;
+            let subject = parked.event.subject.clone();
+            let lane = lanes.blocked.entry(subject).or_insert(Lane { parked: 0, due: Some(parked.due) });
+            lane.parked += 1;
+        }
+        for body in pages(journal, range(&DEAD_LETTERS)).await? {
+            let dead: DeadLetter = read(&body)?;
+            lanes.bury(&dead.event.subject);
+        }
+        Ok(lanes)
+    }
+}
+
+fn read<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, journal::Error> {
+    serde_json::from_slice(body).map_err(|e| journal::Error::Unusable(format!("a parked delivery: {e}")))
+}
+
+/// All bodies of a query sorted by lane and id (which sorts by position inside a lane).
+async fn pages(journal: &dyn Journal, mut query: Query) -> Result<Vec<bytes::Bytes>, journal::Error> {
+    let mut bodies = Vec::new();
+    loop {
+        let page = journal.find(query.clone()).await?;
+        let last = page.last().map(|last| (last.body.clone(), last.id.clone()));
+        let full = page.len() == LIMIT_MAX;
+        bodies.extend(page.into_iter().map(|stored| stored.body));
+        match last {
+            Some((body, id)) if full => {
+                let lane = lane_of(&body)?;
+                query.after = Some((ColumnValue::Text(lane), id));
+            }
+            _ => return Ok(bodies),
+        }
+    }
+}
+
+fn lane_of(body: &[u8]) -> Result<String, journal::Error> {
+    #[derive(serde::Deserialize)]
+    struct Subject {
+        subject: String,
+    }
+    #[derive(serde::Deserialize)]
+    struct Head {
+        consumer: String,
+        event: Subject,
+    }
+    let head: Head = read(body)?;
+    Ok(backbone::system::lane(&head.consumer, &head.event.subject))
+}
+
+/// The first parked deliveries of a lane, in order.
+pub(crate) async fn head(
+    journal: &dyn Journal,
+    consumer: &str,
+    subject: &str,
+    limit: usize,
+) -> Result<Vec<Parked>, journal::Error> {
+    let lane = backbone::system::lane(consumer, subject);
+    // Ids end in the position with leading zeros, so the order by id is the order by position.
+    let found = journal.find(Query::all(&PARKED).equal("lane", lane).limit(limit)).await?;
+    found.iter().map(|stored| read(&stored.body)).collect()
+}
