@@ -1,0 +1,207 @@
+//! The gate: one router for the routes of all services, where every request goes through the same
+//! concerns in the same order. Each of them is a file below; adding one is a line in `guard`.
+
+use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use backbone::environment::Environment;
+use backbone::route::Route;
+use backbone::tokens::{Tokens, path_shape, permission_to_call};
+use futures::FutureExt;
+use http::{Method, StatusCode};
+
+mod access_log;
+mod authorise;
+mod card_numbers;
+mod origin;
+mod payload;
+mod security_headers;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use origin::{CORRELATION_ID, REQUEST_ID, TRACEPARENT, current_traceparent, new_span_of};
+
+use origin::with_traceparent;
+
+use crate::body::BODY_LIMIT_BYTES;
+use crate::problem::Language;
+use crate::{CallerIs, Problem};
+
+/// What the gate needs.
+#[derive(Clone)]
+pub struct Gate {
+    /// Checks tokens.
+    pub tokens: Arc<dyn Tokens>,
+    /// Time and ids.
+    pub environment: Environment,
+    /// The largest body where a route says nothing else.
+    pub body_limit_bytes: usize,
+    /// Makes a request's span part of its trace; the binary knows how, where traces are exported.
+    pub continue_trace: fn(&tracing::Span, &str),
+}
+
+impl Gate {
+    /// A gate with the usual limits.
+    pub fn new(tokens: Arc<dyn Tokens>, environment: Environment) -> Self {
+        Self { tokens, environment, body_limit_bytes: BODY_LIMIT_BYTES, continue_trace: |_, _| () }
+    }
+}
+
+/// Why routes do not fit together. Found at start, by name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RouteConflict {
+    /// Two services, or one twice, declare the same route.
+    #[error("{method} {path} is declared by {first} and by {second}: remove one")]
+    Twice {
+        /// The method.
+        method: Method,
+        /// The path.
+        path: String,
+        /// Who declared it first.
+        first: &'static str,
+        /// Who declared it again.
+        second: &'static str,
+    },
+    /// The same path with other names for its parameters.
+    #[error("{service} declares {path}, which stands as {known} already: name the parameters alike")]
+    Named {
+        /// Who.
+        service: &'static str,
+        /// The second spelling.
+        path: String,
+        /// The first spelling.
+        known: String,
+    },
+    /// Not an absolute path.
+    #[error("{service} declares {path}: a path begins with / and does not end with it")]
+    Path {
+        /// Who.
+        service: &'static str,
+        /// The path.
+        path: String,
+    },
+}
+
+/// A route with what the gate knows of it.
+struct Guarded {
+    gate: Gate,
+    service: &'static str,
+    route: Route,
+    /// What a service's token must permit.
+    permission: String,
+    metrics: access_log::RouteMetrics,
+}
+
+/// Mounts the routes of all services into one router. Call it after the metrics recorder is
+/// installed: the metrics of a route are looked up here, once.
+pub fn router(
+    services: impl IntoIterator<Item = (&'static str, Vec<Route>)>,
+    gate: &Gate,
+) -> Result<Router, RouteConflict> {
+    let mut spellings: BTreeMap<String, &'static str> = BTreeMap::new();
+    let mut owners: BTreeMap<(String, String), &'static str> = BTreeMap::new();
+    let mut router = Router::new();
+    for (service, routes) in services {
+        for route in routes {
+            let shape = path_shape(route.path);
+            check_path(service, &route)?;
+            let known = *spellings.entry(shape.clone()).or_insert(route.path);
+            if known != route.path {
+                let (path, known) = (route.path.to_owned(), known.to_owned());
+                return Err(RouteConflict::Named { service, path, known });
+            }
+            if let Some(first) = owners.insert((shape, route.method.to_string()), service) {
+                let (method, path) = (route.method, route.path.to_owned());
+                return Err(RouteConflict::Twice { method, path, first, second: service });
+            }
+            let (path, handler) = (route.path, route.handler.clone());
+            let guarded = Arc::new(Guarded {
+                gate: gate.clone(),
+                service,
+                permission: permission_to_call(&route.method, route.path),
+                metrics: access_log::RouteMetrics::of(service, &route),
+                route,
+            });
+            router = router.route(path, handler.route_layer(from_fn_with_state(guarded, guard)));
+        }
+    }
+    Ok(with_fallbacks(router, gate))
+}
+
+fn check_path(service: &'static str, route: &Route) -> Result<(), RouteConflict> {
+    let path = route.path;
+    if path.starts_with('/') && (path == "/" || !path.ends_with('/')) {
+        return Ok(());
+    }
+    Err(RouteConflict::Path { service, path: path.to_owned() })
+}
+
+/// What no route serves is a problem like any other.
+fn with_fallbacks(router: Router, gate: &Gate) -> Router {
+    let (missing, wrong_method) = (gate.clone(), gate.clone());
+    router
+        .fallback(async move |request: Request| {
+            let path = request.uri().path();
+            let detail = format!("nothing stands at {path}: see /docs for what does");
+            let problem = Problem::of(StatusCode::NOT_FOUND, "route-unknown", detail);
+            refused(&missing, request.headers(), problem)
+        })
+        .method_not_allowed_fallback(async move |request: Request| {
+            let (method, path) = (request.method(), request.uri().path());
+            let detail = format!("{path} does not take {method}: the header Allow lists what it takes");
+            let problem = Problem::of(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", detail);
+            refused(&wrong_method, request.headers(), problem)
+        })
+}
+
+/// The answer to a request that reached no route: it has an id and headers too.
+fn refused(gate: &Gate, headers: &http::HeaderMap, problem: Problem) -> Response {
+    let origin = origin::of(headers, gate);
+    access_log::unmatched(problem.status);
+    finished(problem.into_response(), Language::wanted(headers), &origin)
+}
+
+/// All concerns, in order: ids, log and metrics, authorisation, payload, headers.
+async fn guard(State(guarded): State<Arc<Guarded>>, mut request: Request, next: Next) -> Response {
+    let origin = origin::of(request.headers(), &guarded.gate);
+    let language = Language::wanted(request.headers());
+    let started = guarded.gate.environment.clock.now();
+    let answered = async {
+        let caller = authorise::caller(&guarded, &request)?;
+        request.extensions_mut().insert(CallerIs(caller));
+        request.extensions_mut().insert(crate::Origin(origin.origin.clone()));
+        let request = payload::screened(&guarded, request).await?;
+        Ok::<Response, Problem>(survived(next.run(request)).await)
+    };
+    let answered = access_log::in_span(&guarded, &origin.origin, with_traceparent(&origin, answered)).await;
+    let response = finished(answered.unwrap_or_else(IntoResponse::into_response), language, &origin);
+    let took = guarded.gate.environment.clock.now().since(started);
+    access_log::write(&guarded, &origin.origin, response.status(), took);
+    response
+}
+
+/// A handler that panics fails its own request and nothing else; the panic's text is in the log
+/// already.
+async fn survived(handler: impl Future<Output = Response>) -> Response {
+    let answered = AssertUnwindSafe(handler).catch_unwind().await;
+    answered.unwrap_or_else(|_| Problem::defect("the handler panicked").into_response())
+}
+
+/// The last touch: a problem gets its language and its instance, every answer its headers.
+fn finished(mut response: Response, language: Language, origin: &origin::RequestOrigin) -> Response {
+    if let Some(mut problem) = response.extensions_mut().remove::<Problem>() {
+        problem.translate(language);
+        problem.instance = Some(origin::instance(&origin.origin.causation_id).into());
+        let rendered = problem.render();
+        *response.body_mut() = rendered.into_body();
+        response.headers_mut().remove(http::header::CONTENT_LENGTH);
+    }
+    security_headers::set(response.headers_mut());
+    origin::set(response.headers_mut(), &origin.origin);
+    response
+}
