@@ -1,0 +1,11 @@
+mod cancellation;
+mod fulfilment;
+mod item_change;
+mod life;
+mod offers;
+mod reactions;
+mod returns;
+mod routes;
+mod shares;
+mod undoing;
+mod world;

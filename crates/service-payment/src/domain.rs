@@ -1,0 +1,14 @@
+//! The rules: pure, synchronous, from values to values.
+
+pub mod account;
+mod announce;
+pub mod card_number;
+mod decide;
+pub mod invoice;
+pub mod ledger;
+pub mod payment;
+pub mod shares;
+mod state;
+
+pub use account::OrderAccount;
+pub use payment::{Command, Event, Payment, State};
