@@ -1,0 +1,26 @@
+//! Floor 5: the binary. Reads configuration once, chooses adapters and providers, puts the
+//! services together and runs them.
+//!
+//! What this crate must not know: any rule of the market. It drives the public API and looks at
+//! what the services' own types say.
+
+pub mod bench;
+pub mod checkout;
+pub mod cli;
+pub mod client;
+pub mod demo;
+pub mod dice;
+pub mod environment;
+pub mod market;
+pub mod orders;
+mod platform;
+mod run;
+mod secrets;
+pub mod seed;
+mod serve;
+pub mod services;
+pub mod stock;
+pub mod table;
+pub mod verify;
+
+pub use run::run;

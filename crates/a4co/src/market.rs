@@ -1,0 +1,226 @@
+//! The composition: adapters, services and the router, put together once.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use adapter_sqlite::{MasterKey, SqliteKeyRing, Store};
+use adapter_tokens::{Limits, Mode, SignedTokens, SigningKeys};
+use anyhow::Context as _;
+use async_trait::async_trait;
+use backbone::bus::Bus;
+use backbone::calls::{CallError, CallReply, CallRequest, Calls};
+use backbone::environment::Environment;
+use backbone::keyring::{Error as KeyError, KeyRing, PersonKey};
+use backbone::route::Role;
+use backbone::tokens::{Tokens, permissions_of};
+use engine::{Engine, Keys, Options, Parts, Running};
+use http_kit::{CallLimits, Client, Gate, InMemory};
+use kernel::Duration;
+use service_payment::ports::Gateway;
+use uuid::Uuid;
+
+use crate::platform::{self, Platform};
+use crate::services::{self, Needs, SERVICES};
+use crate::{environment, secrets};
+
+/// What stands in the data directory beside the store.
+const NEIGHBOURS: &[&str] = &[EMAIL_KEY, GATEWAY];
+const EMAIL_KEY: &str = "email.key";
+/// The sandbox gateway's own memory: what it was asked and did.
+pub const GATEWAY: &str = "sandbox-gateway.jsonl";
+
+/// A market that runs.
+pub struct Market {
+    /// All routes, with every layer.
+    pub router: axum::Router,
+    /// The tokens of this market.
+    pub tokens: Arc<SignedTokens>,
+    /// The bus, for those who listen in.
+    pub bus: Arc<dyn Bus>,
+    store: Store,
+    running: Running,
+}
+
+/// The calls of all services, bound once their modules are made.
+#[derive(Default)]
+struct LateCalls(OnceLock<Client>);
+
+#[async_trait]
+impl Calls for LateCalls {
+    async fn call(&self, request: CallRequest) -> Result<CallReply, CallError> {
+        match self.0.get() {
+            Some(client) => client.call(request).await,
+            None => Err(CallError::Unreachable { to: request.spec.to, reason: "not started yet".into() }),
+        }
+    }
+}
+
+/// The key ring of those who erase: the engine's memory of the key goes with it.
+struct Forgetting {
+    ring: Arc<dyn KeyRing>,
+    remembered: Arc<Keys>,
+}
+
+#[async_trait]
+impl KeyRing for Forgetting {
+    fn master_id(&self) -> String {
+        self.ring.master_id()
+    }
+
+    async fn ensure(&self, persons: &[Uuid]) -> Result<Vec<PersonKey>, KeyError> {
+        self.ring.ensure(persons).await
+    }
+
+    async fn find(&self, persons: &[Uuid]) -> Result<Vec<PersonKey>, KeyError> {
+        self.ring.find(persons).await
+    }
+
+    async fn erase(&self, person: Uuid) -> Result<(), KeyError> {
+        self.ring.erase(person).await?;
+        self.remembered.forget(person);
+        Ok(())
+    }
+}
+
+/// How many commits and syncs the writer has made so far.
+pub type Written = Arc<dyn Fn() -> (u64, u64) + Send + Sync>;
+
+/// What a market stands on.
+pub struct Ground {
+    /// Time, state, events and keys of persons.
+    pub parts: Parts,
+    /// The last run ended without a word.
+    pub crashed: bool,
+    /// What tokens are signed with.
+    pub signing_keys: SigningKeys,
+    /// Where charges are made.
+    pub gateways: Vec<Arc<dyn Gateway>>,
+    /// The key of the hash under which email addresses are looked up.
+    pub email_key: [u8; 32],
+    /// What is measured.
+    pub metrics: Option<telemetry::Metrics>,
+    /// What the writer has done so far.
+    pub written: Written,
+}
+
+/// Services that run, put together.
+pub struct Composed {
+    /// All routes, with every layer.
+    pub router: axum::Router,
+    /// The tokens of this market.
+    pub tokens: Arc<SignedTokens>,
+    /// What runs.
+    pub running: Running,
+}
+
+/// Puts all services together on what is given, and starts them: the one composition, of the
+/// binary and of tests.
+pub async fn compose(ground: Ground) -> anyhow::Result<Composed> {
+    let Ground { parts, crashed, signing_keys, gateways, email_key, metrics, written } = ground;
+    let environment = parts.environment.clone();
+    let ring = parts.keyring.clone();
+    let mut engine = Engine::new(parts);
+    let keyring = Arc::new(Forgetting { ring, remembered: engine.keys() });
+    let needs = Needs { keyring, gateways, email_key };
+    let calls = Arc::new(LateCalls::default());
+    let mut modules = Vec::new();
+    for service in SERVICES {
+        let context = engine.context(service, calls.clone());
+        modules.push(services::module(service, &context, &needs).context("a listed service has a module")?);
+    }
+    let permissions = permissions_of(modules.iter().flat_map(|module| module.calls.iter().copied()));
+    let tokens =
+        Arc::new(SignedTokens::new(signing_keys, permissions, environment.clone(), Limits::default()));
+    let transport = Arc::new(InMemory::new());
+    let client = Client::new(transport.clone(), tokens.clone(), environment.clone(), CallLimits::default());
+    assert!(calls.0.set(client).is_ok(), "the client is bound once");
+
+    let mut routes: Vec<_> = modules.iter().map(|module| (module.service, module.routes.clone())).collect();
+    for module in modules {
+        engine.mount(module)?;
+    }
+    let running = engine.start(Options { crashed }).await?;
+    let platform = Platform::new(&running, tokens.clone(), metrics, written);
+    routes.extend(platform::routes(platform, &routes));
+    let router = http_kit::router(routes, &Gate::new(tokens.clone(), environment))?;
+    transport.bind(router.clone());
+    Ok(Composed { router, tokens, running })
+}
+
+/// Opens the market in `directory` and starts it.
+pub async fn open(directory: &Path, metrics: Option<telemetry::Metrics>) -> anyhow::Result<Market> {
+    let neighbours = NEIGHBOURS.iter().map(|name| (*name).to_owned()).collect();
+    let options = adapter_sqlite::Options { neighbours, ..adapter_sqlite::Options::default() };
+    let store = Store::open(directory, options)?;
+    let environment = environment::system();
+    let keyring = SqliteKeyRing::open(directory, MasterKey::for_development(directory)?)?;
+    let sandbox = sandbox(directory, &environment)?;
+    let bus = store.bus();
+    let counted = store.clone();
+    let ground = Ground {
+        parts: Parts { environment, storage: store.storage(), bus: bus.clone(), keyring: Arc::new(keyring) },
+        crashed: !store.was_clean_shutdown(),
+        signing_keys: signing_keys(directory)?,
+        gateways: vec![sandbox],
+        email_key: secrets::key_file(directory, EMAIL_KEY)?,
+        metrics,
+        written: Arc::new(move || {
+            let stats = counted.stats();
+            (stats.commits, stats.syncs)
+        }),
+    };
+    let Composed { router, tokens, running } = compose(ground).await?;
+    Ok(Market { router, tokens, bus, store, running })
+}
+
+/// The development keys below `directory`, made where there are none.
+pub fn signing_keys(directory: &Path) -> anyhow::Result<SigningKeys> {
+    Ok(SigningKeys::open(directory, Mode::Development, SERVICES)?)
+}
+
+fn sandbox(directory: &Path, environment: &Environment) -> anyhow::Result<Arc<dyn Gateway>> {
+    let memory = provider_sandbox::FileMemory::open(&directory.join(GATEWAY), environment.spawner.clone())
+        .with_context(|| format!("opening the sandbox gateway's memory {GATEWAY}"))?;
+    Ok(Arc::new(provider_sandbox::Sandbox::open(environment.clock.clone(), Arc::new(memory))?))
+}
+
+/// A token for a person of the market in `directory`, running or not.
+pub fn token(directory: &Path, role: Role, person: Uuid, lifetime: Duration) -> anyhow::Result<String> {
+    let keys = signing_keys(directory)?;
+    let tokens = SignedTokens::new(keys, Default::default(), environment::system(), Limits::default());
+    Ok(tokens.for_person(person, role, lifetime)?)
+}
+
+impl Market {
+    /// What makes tokens for the people of a demonstration.
+    pub fn person_tokens(&self) -> crate::client::Tokens {
+        let tokens = self.tokens.clone();
+        Arc::new(move |role, person| {
+            tokens.for_person(person, role, Duration::from_secs(12 * 3_600)).unwrap_or_default()
+        })
+    }
+
+    /// What the writer has done.
+    pub fn stats(&self) -> adapter_sqlite::Statistics {
+        self.store.stats()
+    }
+
+    /// What runs.
+    pub fn running(&self) -> &Running {
+        &self.running
+    }
+
+    /// Stops fetching, finishes what is decided, and leaves the directory in order.
+    pub async fn close(self) -> anyhow::Result<()> {
+        let Self { router, running, store, .. } = self;
+        drop(router);
+        running.shut_down().await;
+        tokio::task::spawn_blocking(move || store.close()).await??;
+        Ok(())
+    }
+}
+
+/// The data directory as people see it.
+pub fn shown(directory: &Path) -> PathBuf {
+    std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned())
+}

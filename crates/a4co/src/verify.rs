@@ -1,0 +1,191 @@
+//! `a4co verify`: proves from the facts that nothing was lost or doubled (reliability.md, rules
+//! 32–34 and the promise), and names every violation. It works on a copy taken at one moment, so a
+//! market that runs goes on undisturbed.
+
+use std::fmt;
+use std::path::Path;
+
+use adapter_sqlite::Store;
+use anyhow::Context as _;
+use backbone::collection::{Collection, ColumnValue, LIMIT_MAX, Query};
+use backbone::journal::{Journal, Recorded, Schema, Storage, StoredDocument};
+use serde_json::Value;
+
+use crate::market::GATEWAY;
+
+mod delivery;
+mod facts;
+mod money;
+mod orders;
+mod stock;
+
+pub use facts::{Documents, Facts};
+
+/// Something that must not be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// Which rule it breaks.
+    pub rule: &'static str,
+    /// What it is about.
+    pub subject: String,
+    /// What is wrong.
+    pub what: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}: {}", self.rule, self.subject, self.what)
+    }
+}
+
+/// Violations as they are found.
+#[derive(Debug, Default)]
+pub struct Findings(Vec<Violation>);
+
+impl Findings {
+    fn add(&mut self, rule: &'static str, subject: impl fmt::Display, what: impl Into<String>) {
+        self.0.push(Violation { rule, subject: subject.to_string(), what: what.into() });
+    }
+}
+
+/// What was looked at, and what is wrong.
+#[derive(Debug)]
+pub struct Report {
+    /// How many orders.
+    pub orders: usize,
+    /// How many payments.
+    pub payments: usize,
+    /// How many items of stock.
+    pub items: usize,
+    /// How many public events.
+    pub events: usize,
+    /// Each order's state.
+    pub order_states: std::collections::BTreeMap<String, String>,
+    /// How many sagas have not ended.
+    pub open_sagas: usize,
+    /// Deliveries that wait for a retry or behind one that failed.
+    pub parked: usize,
+    /// What is wrong.
+    pub violations: Vec<Violation>,
+}
+
+/// Checks the market in `data`.
+pub async fn run(data: &Path) -> anyhow::Result<Report> {
+    let (store, _copy) = copy(data).await?;
+    let facts = Facts::read(&*store.storage(), &*store.bus(), gateway(data)?).await?;
+    let mut report = check(&facts);
+    for line in tokio::task::spawn_blocking(move || store.verify()).await?? {
+        let subject = "a4co.db".to_owned();
+        report.violations.push(Violation { rule: "rule 24", subject, what: line });
+    }
+    Ok(report)
+}
+
+/// The facts of the market in `data`, of one moment.
+pub async fn facts(data: &Path) -> anyhow::Result<Facts> {
+    let (store, _copy) = copy(data).await?;
+    Facts::read(&*store.storage(), &*store.bus(), gateway(data)?).await
+}
+
+/// A copy of the store in `data`, and the folder that it stands in.
+async fn copy(data: &Path) -> anyhow::Result<(Store, tempfile::TempDir)> {
+    let copy = tempfile::tempdir().context("a place for the copy")?;
+    let (source, target) = (data.to_owned(), copy.path().join("a4co.db"));
+    tokio::task::spawn_blocking(move || {
+        let store = Store::open_read_only(&source)?;
+        store.backup(&target, |_, _| {})?;
+        anyhow::Ok(())
+    })
+    .await??;
+    Ok((Store::open_read_only(copy.path())?, copy))
+}
+
+/// Checks facts.
+pub fn check(facts: &Facts) -> Report {
+    let mut findings = Findings::default();
+    stock::check(facts, &mut findings);
+    orders::check(facts, &mut findings);
+    money::check(facts, &mut findings);
+    delivery::check(facts, &mut findings);
+    Report {
+        orders: facts.orders.len(),
+        order_states: facts
+            .orders
+            .iter()
+            .map(|(id, order)| (id.clone(), text(order, "/state").to_owned()))
+            .collect(),
+        open_sagas: facts.sagas.iter().filter(|(_, saga)| !saga.phase.is_final()).count(),
+        payments: facts.payments.len(),
+        items: facts.stock.len(),
+        events: facts.log.len(),
+        parked: facts.parked,
+        violations: findings.0,
+    }
+}
+
+/// All that the gateway of the market in `data` remembers.
+fn gateway(data: &Path) -> anyhow::Result<Vec<provider_sandbox::Record>> {
+    let path = data.join(GATEWAY);
+    if !path.exists() {
+        return Ok(Vec::new());
+    }
+    provider_sandbox::records(&path).with_context(|| format!("reading {}", path.display()))
+}
+
+/// Checks, prints, and says whether all is well.
+pub async fn print(data: &Path) -> anyhow::Result<bool> {
+    let report = run(data).await?;
+    for violation in &report.violations {
+        println!("{violation}");
+    }
+    let Report { orders, payments, items, events, parked, violations, .. } = report;
+    println!(
+        "looked at {orders} orders, {payments} payments, {items} items of stock, {events} public events; \
+         {parked} deliveries wait; {} violations",
+        violations.len()
+    );
+    Ok(violations.is_empty())
+}
+
+/// All documents of a collection.
+async fn all(journal: &dyn Journal, collection: &'static Collection) -> anyhow::Result<Vec<StoredDocument>> {
+    let mut found: Vec<StoredDocument> = Vec::new();
+    loop {
+        let mut query = Query::all(collection);
+        query.after = found.last().map(|last| (ColumnValue::Null, last.id.clone()));
+        let page = journal.find(query).await?;
+        let full = page.len() == LIMIT_MAX;
+        found.extend(page);
+        if !full {
+            return Ok(found);
+        }
+    }
+}
+
+/// All private events of a service.
+async fn feed(journal: &dyn Journal) -> anyhow::Result<Vec<Recorded>> {
+    let mut found: Vec<Recorded> = Vec::new();
+    loop {
+        let after = found.last().map_or(0, |last| last.position);
+        let page = journal.feed(after, 10_000).await?;
+        if page.is_empty() {
+            return Ok(found);
+        }
+        found.extend(page);
+    }
+}
+
+async fn open(storage: &dyn Storage, service: &'static str) -> anyhow::Result<std::sync::Arc<dyn Journal>> {
+    let collections = facts::collections(service);
+    Ok(storage.open(Schema { service, collections }).await?)
+}
+
+/// A text inside a document, or nothing.
+fn text<'v>(value: &'v Value, path: &str) -> &'v str {
+    value.pointer(path).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// A number inside a document, or zero.
+fn number(value: &Value, path: &str) -> i64 {
+    value.pointer(path).and_then(Value::as_i64).unwrap_or_default()
+}

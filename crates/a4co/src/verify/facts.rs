@@ -1,0 +1,182 @@
+//! The facts, read once from every service's store, the log and the gateway's own memory.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use backbone::bus::{Bus, Subscription};
+use backbone::collection::Collection;
+use backbone::journal::{Journal, Recorded, Storage};
+use backbone::saga::{AnyInstance, SAGAS};
+use backbone::system::{DEAD_LETTERS, DeadLetter, PARKED, SYSTEM_COLLECTIONS};
+use kernel::{Envelope, Timestamp};
+use serde_json::Value;
+
+use super::{all, feed, open};
+use crate::services::SERVICES;
+
+/// Documents by id.
+pub type Documents = BTreeMap<String, Value>;
+
+/// Everything that is looked at.
+pub struct Facts {
+    /// The orders' views.
+    pub orders: Documents,
+    /// The payments' views.
+    pub payments: Documents,
+    /// What payment expects of each order.
+    pub accounts: Documents,
+    /// The ledger's postings.
+    pub postings: Documents,
+    /// The items' views.
+    pub stock: Documents,
+    /// The reservations' views.
+    pub reservations: Documents,
+    /// All sagas, by service.
+    pub sagas: Vec<(&'static str, AnyInstance)>,
+    /// inventory's private events.
+    pub inventory: Vec<Recorded>,
+    /// How many private events each order has.
+    pub order_streams: BTreeMap<String, u64>,
+    /// The log: position and event, in order.
+    pub log: Vec<(u64, Arc<Envelope>)>,
+    /// Where consumers stand: consumer to position.
+    pub checkpoints: BTreeMap<String, u64>,
+    /// Dead letters, by service.
+    pub dead: Vec<(&'static str, DeadLetter)>,
+    /// How many deliveries are parked.
+    pub parked: usize,
+    /// What the gateway says it did: the last word on each key.
+    pub gateway: BTreeMap<String, provider_sandbox::Record>,
+    /// The moment of the facts: the last event's time.
+    pub now: Timestamp,
+}
+
+/// The collections that are looked at.
+pub(super) fn collections(service: &str) -> Vec<&'static Collection> {
+    let mut collections = SYSTEM_COLLECTIONS.to_vec();
+    match service {
+        "order" => collections.push(&service_order::domain::ORDERS),
+        "inventory" => {
+            collections.extend([&service_inventory::views::STOCK, &service_inventory::views::RESERVATIONS]);
+        }
+        "payment" => collections.extend([
+            &service_payment::views::PAYMENTS,
+            &service_payment::domain::account::ORDER_ACCOUNTS,
+            &service_payment::bookkeeping::LEDGER_ENTRIES,
+        ]),
+        _ => {}
+    }
+    collections
+}
+
+async fn documents(journal: &dyn Journal, collection: &'static Collection) -> anyhow::Result<Documents> {
+    let mut documents = Documents::new();
+    for stored in all(journal, collection).await? {
+        let body = serde_json::from_slice(&stored.body)
+            .with_context(|| format!("{}/{} cannot be read", collection.name, stored.id))?;
+        documents.insert(stored.id, body);
+    }
+    Ok(documents)
+}
+
+impl Facts {
+    /// Reads them, with all that the gateway remembers.
+    pub async fn read(
+        storage: &dyn Storage,
+        bus: &dyn Bus,
+        gateway: Vec<provider_sandbox::Record>,
+    ) -> anyhow::Result<Self> {
+        let (order, inventory, payment) = (
+            open(storage, "order").await?,
+            open(storage, "inventory").await?,
+            open(storage, "payment").await?,
+        );
+        let log = log(bus).await?;
+        let now = log.last().map_or(Timestamp::default(), |(_, event)| event.time);
+        let mut facts = Self {
+            orders: documents(&*order, &service_order::domain::ORDERS).await?,
+            payments: documents(&*payment, &service_payment::views::PAYMENTS).await?,
+            accounts: documents(&*payment, &service_payment::domain::account::ORDER_ACCOUNTS).await?,
+            postings: documents(&*payment, &service_payment::bookkeeping::LEDGER_ENTRIES).await?,
+            stock: documents(&*inventory, &service_inventory::views::STOCK).await?,
+            reservations: documents(&*inventory, &service_inventory::views::RESERVATIONS).await?,
+            sagas: Vec::new(),
+            inventory: feed(&*inventory).await?,
+            order_streams: BTreeMap::new(),
+            log,
+            checkpoints: BTreeMap::new(),
+            dead: Vec::new(),
+            parked: 0,
+            gateway: gateway.into_iter().map(|record| (record.key.clone(), record)).collect(),
+            now,
+        };
+        for recorded in feed(&*order).await? {
+            *facts.order_streams.entry(recorded.stream).or_default() += 1;
+        }
+        for service in SERVICES {
+            facts.read_service(&*open(storage, service).await?, service).await?;
+        }
+        Ok(facts)
+    }
+
+    async fn read_service(&mut self, journal: &dyn Journal, service: &'static str) -> anyhow::Result<()> {
+        for stored in all(journal, &SAGAS).await? {
+            self.sagas.push((service, serde_json::from_slice(&stored.body)?));
+        }
+        for stored in all(journal, &DEAD_LETTERS).await? {
+            self.dead.push((service, serde_json::from_slice(&stored.body)?));
+        }
+        self.parked += all(journal, &PARKED).await?.len();
+        for context in contexts() {
+            let consumer = format!("{service}-{context}");
+            let position = journal.checkpoint(&consumer).await?;
+            if position > 0 {
+                self.checkpoints.insert(consumer, position);
+            }
+        }
+        Ok(())
+    }
+
+    /// The saga called `name` of an order.
+    pub fn saga_of(&self, name: &str, order: &str) -> Option<&AnyInstance> {
+        self.sagas.iter().map(|(_, saga)| saga).find(|saga| saga.saga == name && saga.id.to_string() == order)
+    }
+
+    /// The payments of each order.
+    pub fn payments_by_order(&self) -> BTreeMap<&str, Vec<&Value>> {
+        let mut by_order: BTreeMap<&str, Vec<&Value>> = BTreeMap::new();
+        for payment in self.payments.values() {
+            by_order.entry(super::text(payment, "/orderId")).or_default().push(payment);
+        }
+        by_order
+    }
+}
+
+/// All contexts of the published language.
+pub(super) fn contexts() -> Vec<&'static str> {
+    let mut contexts: Vec<_> = contracts::catalogue().iter().map(|event| event.context()).collect();
+    contexts.sort_unstable();
+    contexts.dedup();
+    contexts
+}
+
+async fn log(bus: &dyn Bus) -> anyhow::Result<Vec<(u64, Arc<Envelope>)>> {
+    let mut log = Vec::new();
+    for context in contexts() {
+        let subscription = Subscription {
+            consumer: format!("verify-{context}"),
+            service: "verify",
+            context,
+            after: Some(0),
+        };
+        let mut reader = bus.open(subscription).await?;
+        // What is in a copy is there at once: silence is the end.
+        let silence = std::time::Duration::from_millis(100);
+        while let Ok(deliveries) = tokio::time::timeout(silence, reader.fetch(4_096)).await {
+            log.extend(deliveries?.into_iter().map(|delivery| (delivery.position, delivery.envelope)));
+        }
+    }
+    log.sort_by_key(|(position, _)| *position);
+    Ok(log)
+}
