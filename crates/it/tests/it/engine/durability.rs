@@ -1,0 +1,73 @@
+//! What stands after a stop, and what is answered twice.
+
+use std::sync::Arc;
+
+use backbone::work::{Error, Idempotency, Origin, Work};
+use serde_json::json;
+use uuid::Uuid;
+
+use super::probe::{Bench, Orders, Ping};
+
+fn place(key: Uuid, idempotency: Option<Idempotency>) -> Work {
+    Work::new("place", Origin::default(), move |ws| {
+        ws.publish(Ping { key, n: 1, secret: "s".to_owned().into() });
+        Ok(json!({"made": ws.uuid()}))
+    })
+    .idempotent(idempotency)
+}
+
+#[tokio::test]
+async fn a_repeated_request_gets_the_first_answer_and_another_body_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let orders = Arc::new(Orders::default());
+    let bench = Bench::probe(directory.path(), &orders).await;
+    let key = Uuid::now_v7();
+    let named = |fingerprint| Some(Idempotency { key: "POST /x|me|1".to_owned(), fingerprint });
+    let first = bench.context.commands.execute(place(key, named(1))).await.unwrap();
+    let again = bench.context.commands.execute(place(key, named(1))).await.unwrap();
+    assert_eq!(first.answer, again.answer);
+    assert!(again.repeated && !first.repeated);
+    let other = bench.context.commands.execute(place(key, named(2))).await;
+    assert!(matches!(other, Err(Error::KeyReused)), "{other:?}");
+    bench.until_seen(key, &[1]).await;
+
+    // And after a restart.
+    bench.stop().await;
+    let bench = Bench::probe(directory.path(), &orders).await;
+    let again = bench.context.commands.execute(place(key, named(1))).await.unwrap();
+    assert_eq!(first.answer, again.answer);
+    bench.until_seen(key, &[1]).await;
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn two_hundred_at_once_on_one_document_lose_nothing_and_share_syncs() {
+    let directory = tempfile::tempdir().unwrap();
+    let orders = Arc::new(Orders::default());
+    let bench = Bench::probe(directory.path(), &orders).await;
+    let key = Uuid::now_v7();
+    let before = bench.store.stats();
+    let all = (0..200u64).map(|n| {
+        let commands = bench.context.commands.clone();
+        async move {
+            let work = Work::new("count", Origin::default(), move |ws| {
+                let seen = ws.get::<super::probe::Seen>(key)?;
+                let mut seen = seen.map(|seen| seen.as_ref().clone()).unwrap_or_default();
+                seen.key = key;
+                seen.order.push(n);
+                ws.put(seen)?;
+                Ok(json!(null))
+            });
+            commands.execute(work).await.unwrap();
+        }
+    });
+    futures::future::join_all(all).await;
+    assert_eq!(bench.seen(key).await.len(), 200);
+    let after = bench.store.stats();
+    assert!(
+        after.syncs - before.syncs < 40,
+        "{} syncs for 200 commits of one document",
+        after.syncs - before.syncs
+    );
+    bench.stop().await;
+}

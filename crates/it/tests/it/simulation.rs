@@ -1,0 +1,130 @@
+//! The whole market on simulated time, disk and gateway, with everything going wrong that may: the
+//! same seed gives the same run. Each run places a few orders while commits lose their answers,
+//! reads and fetches fail and the process dies; then the faults end, the market comes to rest, and
+//! the facts must show that nothing was lost, doubled or forgotten (reliability.md).
+
+use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
+
+use adapter_sim::CommitFault;
+use contracts::shared::OrderState;
+use testkit::{Shelf, TestMarket, Wish};
+
+mod customer;
+mod life;
+mod plan;
+mod proof;
+
+/// How many seeds a test run plays.
+const SEEDS: u64 = 200;
+/// In how many threads.
+const THREADS: usize = 2;
+
+/// What one run came to.
+struct Outcome {
+    hash: u64,
+    trace: Vec<String>,
+    crashes: u64,
+    ended: BTreeMap<&'static str, u32>,
+}
+
+/// Plays a seed in a runtime of its own, as another run of the program would.
+fn play(seed: u64) -> Outcome {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_time().start_paused(true).build().expect("a runtime starts");
+    runtime.block_on(life::of(seed))
+}
+
+/// Plays a seed; where it fails, says how to play it again.
+fn checked(seed: u64) -> Result<Outcome, String> {
+    std::panic::catch_unwind(AssertUnwindSafe(|| play(seed))).map_err(|panic| {
+        let text = panic.downcast_ref::<String>().cloned();
+        let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+        let text = text.unwrap_or_default();
+        format!("seed {seed}: {text}\nplay it again: A4CO_SEED={seed} cargo test -p it simulation::seeds\n")
+    })
+}
+
+/// The seeds to play: `A4CO_SEED=17` plays one, `A4CO_SEED=1000..2000` those below 2000.
+fn seeds() -> Vec<u64> {
+    let number = |text: &str| text.parse::<u64>().expect("A4CO_SEED is a number, or two with .. between");
+    match std::env::var("A4CO_SEED") {
+        Ok(seeds) => match seeds.split_once("..") {
+            Some((first, end)) => (number(first)..number(end)).collect(),
+            None => vec![number(&seeds)],
+        },
+        Err(_) => (1..=SEEDS).collect(),
+    }
+}
+
+/// Plays seeds side by side.
+fn play_all(seeds: &[u64]) -> Vec<Result<Outcome, String>> {
+    let parts = seeds.chunks(seeds.len().div_ceil(THREADS));
+    std::thread::scope(|scope| {
+        let play = |part: &[u64]| part.iter().map(|seed| checked(*seed)).collect::<Vec<_>>();
+        let threads: Vec<_> = parts.map(|part| scope.spawn(move || play(part))).collect();
+        threads.into_iter().flat_map(|thread| thread.join().expect("a thread only gathers")).collect()
+    })
+}
+
+#[test]
+fn seeds_of_faults_lose_and_double_nothing() {
+    let seeds = seeds();
+    let (mut crashes, mut failures) = (0, Vec::new());
+    let mut ended: BTreeMap<&str, u32> = BTreeMap::new();
+    for outcome in play_all(&seeds) {
+        match outcome {
+            Ok(outcome) => {
+                crashes += outcome.crashes;
+                outcome.ended.iter().for_each(|(how, times)| *ended.entry(how).or_default() += times);
+            }
+            Err(failure) => failures.push(failure),
+        }
+    }
+    eprintln!("{} seeds, {crashes} crashes, orders: {ended:?}", seeds.len());
+    assert!(failures.is_empty(), "{} seeds failed\n{}", failures.len(), failures.join("\n"));
+    if seeds.len() as u64 >= SEEDS {
+        let of = |how: &str| ended.get(how).copied().unwrap_or(0);
+        assert!(crashes > SEEDS / 2, "{crashes} crashes are too few to show anything");
+        assert!(of("preparing") > 100 && of("cancelled") > 100 && of("refused") > 5, "{ended:?}");
+    }
+}
+
+#[test]
+fn the_same_seed_is_the_same_run() {
+    for seed in 1..=4 {
+        let (first, second) = (play(seed), play(seed));
+        let differs = first.trace.iter().zip(&second.trace).position(|(one, other)| one != other);
+        if let Some(line) = differs {
+            let around =
+                |trace: &[String]| trace[line.saturating_sub(5)..(line + 1).min(trace.len())].join("\n");
+            panic!(
+                "seed {seed} differs at line {line}:\n{}\n--- and ---\n{}",
+                around(&first.trace),
+                around(&second.trace)
+            );
+        }
+        assert_eq!(first.hash, second.hash, "seed {seed}");
+        assert!(first.trace.len() > 100, "seed {seed} is too short to show anything");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_order_whose_commit_lost_its_answer_is_fulfilled_all_the_same() {
+    let market = TestMarket::simulated(5).await;
+    let goods = market.sell(Shelf::USUAL).await;
+    market.rest().await;
+    let world = market.world().expect("a simulated market").clone();
+    // The commit that places the order, starts its saga, and records its first call and timer.
+    world.at(world.commits() + 1, CommitFault::AnswerLost);
+    let wish = Wish::guest("lost", &[(goods.item("HONEY"), 1)], "sandbox-card-ok");
+    let placed = market.place(&wish).await.expect("the answer is looked up by its key");
+    assert!(world.trace().iter().any(|line| line.contains("AnswerLost")), "nothing was lost");
+    market.until_state(placed.order_id, &[OrderState::Preparing]).await;
+    market.finish().await;
+}
+
+/// The name under which a run counts an order's end.
+fn name_of(state: OrderState) -> &'static str {
+    state.as_str()
+}

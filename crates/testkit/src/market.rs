@@ -1,0 +1,182 @@
+//! The market of a test: composed like the binary's, on simulated or on real ground.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use a4co::client::{InMemory, Tokens};
+use a4co::market::{self, Composed, Ground, Market};
+use a4co::seed;
+use a4co::services::SERVICES;
+use a4co::verify::{self, Facts};
+use adapter_sim::SimWorld;
+use adapter_tokens::SignedTokens;
+use anyhow::Context as _;
+use backbone::bus::Bus;
+use backbone::route::Role;
+use backbone::system::DeadLetter;
+use backbone::tokens::Tokens as _;
+use backbone::work::{Commands as _, Origin, Work};
+use engine::{Parts, Running};
+use kernel::{Duration, Envelope, Event};
+use provider_sandbox::{InMemory as GatewayMemory, Memory as _, Sandbox};
+use serde_json::Value;
+use tempfile::TempDir;
+use uuid::Uuid;
+
+/// How long the tokens of people last: longer than any simulated afternoon.
+const TOKEN_LIFETIME: Duration = Duration::from_secs(30 * 24 * 3_600);
+
+/// Where a market stands.
+enum Place {
+    /// In a simulated world, with a gateway that outlives the market's processes as real ones do.
+    World { world: SimWorld, gateway: GatewayMemory, running: Running },
+    /// In a directory.
+    Disk { directory: TempDir, market: Box<Market> },
+}
+
+/// A whole market.
+pub struct TestMarket {
+    /// The public API, through the router with every layer.
+    pub api: InMemory,
+    tokens: Arc<SignedTokens>,
+    place: Place,
+}
+
+/// The folder of the signing keys of all simulated markets: making a key takes longer than a test.
+fn key_folder() -> PathBuf {
+    std::env::temp_dir().join("a4co-testkit")
+}
+
+impl TestMarket {
+    /// A market in a simulated world of its own where nothing goes wrong.
+    pub async fn simulated(seed: u64) -> Self {
+        let (world, gateway) = (SimWorld::new(seed), GatewayMemory::default());
+        Self::in_world(&world, &gateway, false).await.expect("a market starts in a world without faults")
+    }
+
+    /// Starts the process that runs now in `world`. `crashed`: the one before ended without a word.
+    pub async fn in_world(world: &SimWorld, gateway: &GatewayMemory, crashed: bool) -> anyhow::Result<Self> {
+        let environment = world.environment();
+        let sandbox = Sandbox::open(environment.clock.clone(), Arc::new(gateway.clone()))?;
+        let counted = world.clone();
+        let keys = key_folder();
+        std::fs::create_dir_all(&keys).with_context(|| format!("making {}", keys.display()))?;
+        let ground = Ground {
+            parts: Parts {
+                environment,
+                storage: world.storage(),
+                bus: world.bus(),
+                keyring: world.keyring(),
+            },
+            crashed,
+            signing_keys: market::signing_keys(&keys)?,
+            gateways: vec![Arc::new(sandbox)],
+            email_key: [7; 32],
+            metrics: None,
+            written: Arc::new(move || (counted.commits(), 0)),
+        };
+        let Composed { router, tokens, running } = market::compose(ground).await?;
+        let (world, gateway) = (world.clone(), gateway.clone());
+        Ok(Self { api: InMemory::new(router), tokens, place: Place::World { world, gateway, running } })
+    }
+
+    /// A market on SQLite in a directory that goes with it.
+    pub async fn on_disk() -> Self {
+        let directory = tempfile::tempdir().expect("a place for the market");
+        let market =
+            market::open(directory.path(), None).await.expect("a market starts in an empty directory");
+        let (api, tokens) = (InMemory::new(market.router.clone()), market.tokens.clone());
+        Self { api, tokens, place: Place::Disk { directory, market: Box::new(market) } }
+    }
+
+    /// The simulated world, where it stands in one.
+    pub fn world(&self) -> Option<&SimWorld> {
+        match &self.place {
+            Place::World { world, .. } => Some(world),
+            Place::Disk { .. } => None,
+        }
+    }
+
+    /// The data directory of a market on disk.
+    pub fn directory(&self) -> &std::path::Path {
+        match &self.place {
+            Place::Disk { directory, .. } => directory.path(),
+            Place::World { .. } => panic!("a simulated market has no directory: make it with on_disk"),
+        }
+    }
+
+    fn running(&self) -> &Running {
+        match &self.place {
+            Place::World { running, .. } => running,
+            Place::Disk { market, .. } => market.running(),
+        }
+    }
+
+    /// What makes tokens for people.
+    pub fn tokens(&self) -> Tokens {
+        let tokens = self.tokens.clone();
+        Arc::new(move |role, person| {
+            tokens.for_person(person, role, TOKEN_LIFETIME).expect("a person's token is signed")
+        })
+    }
+
+    /// An operator's token.
+    pub fn operator(&self) -> String {
+        (self.tokens())(Role::Admin, seed::operator())
+    }
+
+    /// Publishes an event of a service that does not run here.
+    pub async fn publish<E: Event + Clone>(&self, event: E) {
+        let work = Work::new("told-by-a-test", Origin::default(), move |ws| {
+            ws.publish(event.clone());
+            Ok(Value::Null)
+        });
+        let host = self.running().host("user").expect("the user service runs");
+        host.execute(work).await.expect("the event is published");
+    }
+
+    /// All dead letters, by service.
+    pub async fn dead_letters(&self) -> Vec<(&'static str, DeadLetter)> {
+        let mut found = Vec::new();
+        for service in SERVICES {
+            let letters = self.running().dead_letters().list(service, None, 1_000).await;
+            let letters = letters.expect("dead letters can be listed");
+            found.extend(letters.into_iter().map(|(_, letter)| (*service, letter)));
+        }
+        found
+    }
+
+    /// The facts of this moment.
+    pub async fn facts(&self) -> anyhow::Result<Facts> {
+        match &self.place {
+            Place::World { world, gateway, .. } => {
+                let bus: Arc<dyn Bus> = world.bus();
+                Facts::read(&*world.storage(), &*bus, gateway.load()?).await
+            }
+            Place::Disk { directory, .. } => verify::facts(directory.path()).await,
+        }
+    }
+
+    /// All public events so far, in order.
+    pub async fn published(&self) -> Vec<Arc<Envelope>> {
+        let facts = self.facts().await.expect("the log can be read");
+        facts.log.into_iter().map(|(_, event)| event).collect()
+    }
+
+    /// Stops in order.
+    pub async fn stop(self) {
+        match self.place {
+            Place::World { running, .. } => running.shut_down().await,
+            Place::Disk { directory, market } => {
+                drop(self.api);
+                market.close().await.expect("the market closes in order");
+                drop(directory);
+            }
+        }
+    }
+
+    /// A person's id that is the same in every run.
+    pub fn person(number: u128) -> Uuid {
+        Uuid::from_u128(0x019b_76da_a800_7000_9000_0000_0000_0000 | number)
+    }
+}
