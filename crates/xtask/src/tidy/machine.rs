@@ -53,7 +53,7 @@ mod tests {
     #[test]
     fn a_folder_of_a_machine_is_refused_in_any_file() {
         assert_eq!(places("README.md", "see\n`/home/ana/a4co`"), ["README.md:2"]);
-        assert_eq!(places(".ci/run", "cd /work/main"), [".ci/run:1"]);
+        assert_eq!(places(".ci/run", "cd /work/market"), [".ci/run:1"]);
         assert!(
             places("README.md", "https://example.org/home/ and crates/root/src and ${X}/work/").is_empty()
         );
