@@ -3,21 +3,64 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use kernel::Secret;
 use uuid::Uuid;
+
+use crate::config::{self, Mode};
 
 /// The marketplace of the artisans of Jaén.
 #[derive(Debug, Parser)]
 #[command(name = "a4co", version, about, arg_required_else_help = false)]
 pub struct Cli {
-    /// Where the market is kept.
-    #[arg(long, global = true, env = "A4CO_DATA", default_value = "data")]
-    pub data: PathBuf,
-    /// What is logged: `info`, or `engine=debug,info`.
-    #[arg(long, global = true, env = "A4CO_LOG", default_value = "info")]
-    pub log: String,
+    /// What an operator set: a TOML file (`a4co config` prints one).
+    #[arg(long, global = true, env = "A4CO_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// Where the market is kept [default: data].
+    #[arg(long, global = true, env = "A4CO_DATA")]
+    pub data: Option<PathBuf>,
+    /// What is logged: `info`, or `engine=debug,info` [default: info].
+    #[arg(long, global = true, env = "A4CO_LOG")]
+    pub log: Option<String>,
+    /// Whether this is meant [default: development].
+    #[arg(long, global = true, env = "A4CO_MODE", value_enum)]
+    pub mode: Option<Mode>,
+    /// The same as `--mode production`, and over it.
+    #[arg(long, global = true)]
+    pub production: bool,
+    /// An operator's token for a market that runs; in development one is made.
+    #[arg(long, global = true, env = "A4CO_TOKEN", hide_env_values = true, value_parser = secret)]
+    pub token: Option<Secret>,
+    /// Traces, and how lines look.
+    #[command(flatten)]
+    pub traces: crate::traces::Options,
     /// What to do; `serve` where nothing is said.
     #[command(subcommand)]
     pub command: Option<Command>,
+}
+
+impl Cli {
+    /// The command line over what was read.
+    pub(crate) fn over(&self, serve: &mut config::Serve) {
+        if let Some(data) = &self.data {
+            serve.data.clone_from(data);
+        }
+        if let Some(log) = &self.log {
+            serve.log.clone_from(log);
+        }
+        if let Some(mode) = self.mode {
+            serve.mode = mode;
+        }
+        if self.production {
+            serve.mode = Mode::Production;
+        }
+        if let Some(Command::Serve(Serve { listen: Some(listen), .. })) = &self.command {
+            serve.listen.clone_from(listen);
+        }
+    }
+}
+
+fn secret(text: &str) -> Result<Secret, std::convert::Infallible> {
+    Ok(Secret::new(text))
 }
 
 /// What the program can do.
@@ -45,6 +88,30 @@ pub enum Command {
     Backup {
         /// The file to write; it must not exist.
         to: PathBuf,
+        /// Copies the keys of persons as well, into a file to be kept apart.
+        #[arg(long)]
+        keys: Option<PathBuf>,
+    },
+    /// Puts a back-up into an empty data directory.
+    Restore {
+        /// The back-up.
+        from: PathBuf,
+        /// The back-up of the keys of persons.
+        #[arg(long)]
+        keys: Option<PathBuf>,
+    },
+    /// Prints the configuration that holds, as a file that can be given back; secrets are hidden.
+    Config,
+    /// Makes the keys of a production market.
+    NewKeys {
+        /// The folder to make; it must not exist.
+        folder: PathBuf,
+    },
+    /// Looks at read models that follow events, and rebuilds them (on a market that runs).
+    Projections {
+        /// What to do.
+        #[command(subcommand)]
+        command: Projections,
     },
     /// Issues a token for development.
     Token(Token),
@@ -63,11 +130,11 @@ pub enum Command {
 }
 
 /// Options of `serve`.
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 pub struct Serve {
-    /// Where to listen.
-    #[arg(long, env = "A4CO_LISTEN", default_value = "127.0.0.1:8080")]
-    pub listen: String,
+    /// Where to listen [default: 127.0.0.1:8080].
+    #[arg(long, env = "A4CO_LISTEN")]
+    pub listen: Option<String>,
     /// Do not fill an empty market with the demonstration.
     #[arg(long)]
     pub empty: bool,
@@ -168,6 +235,28 @@ pub enum Dlq {
         /// A market that runs.
         #[arg(long, env = "A4CO_URL", default_value = "http://127.0.0.1:8080")]
         url: String,
+    },
+}
+
+/// What `projections` can do.
+#[derive(Debug, Subcommand)]
+pub enum Projections {
+    /// Lists them with how far they are.
+    List {
+        /// A market that runs; without it the market of --data is opened.
+        #[arg(long, env = "A4CO_URL")]
+        url: Option<String>,
+    },
+    /// Folds all of a projection's facts again, aside, and puts the result in its place.
+    Rebuild {
+        /// The projection.
+        name: String,
+        /// Its service, where several have one of this name.
+        #[arg(long)]
+        service: Option<String>,
+        /// A market that runs; without it the market of --data is opened.
+        #[arg(long, env = "A4CO_URL")]
+        url: Option<String>,
     },
 }
 

@@ -1,9 +1,10 @@
-//! The real clock, ids and tasks: the only place where they are read.
+//! The real clock, ids, secrets and tasks: the only place where they are read.
 
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use backbone::environment::{Clock, Environment, Ids, Spawner};
+use aws_lc_rs::rand::{SecureRandom, SystemRandom};
+use backbone::environment::{Clock, Environment, Ids, Secrets, Spawner};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use kernel::{Duration, Timestamp};
@@ -36,6 +37,18 @@ impl Ids for SystemIds {
     }
 }
 
+/// The system's cryptographic randomness.
+pub struct SystemSecrets(SystemRandom);
+
+impl Secrets for SystemSecrets {
+    fn bytes(&self) -> [u8; 32] {
+        let mut bytes = [0; 32];
+        // Where the system gives none, a key that can be guessed would be worse than a panic.
+        self.0.fill(&mut bytes).expect("the system gives randomness");
+        bytes
+    }
+}
+
 /// Tasks on the runtime. Decisions and handlers catch their own panics; one that comes through
 /// is a defect of the engine, after which nothing can be trusted but what is on disk: the process
 /// ends, and the next start resumes from there.
@@ -55,7 +68,24 @@ impl Spawner for SystemSpawner {
     }
 }
 
-/// All three.
+/// All of them.
 pub fn system() -> Environment {
-    Environment { clock: Arc::new(SystemClock), ids: Arc::new(SystemIds), spawner: Arc::new(SystemSpawner) }
+    Environment {
+        clock: Arc::new(SystemClock),
+        ids: Arc::new(SystemIds),
+        secrets: Arc::new(SystemSecrets(SystemRandom::new())),
+        spawner: Arc::new(SystemSpawner),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::system;
+
+    #[test]
+    fn a_secret_is_never_given_twice() {
+        let secrets = system().secrets;
+        let made: std::collections::BTreeSet<_> = (0..100).map(|_| secrets.bytes()).collect();
+        assert_eq!(made.len(), 100);
+    }
 }

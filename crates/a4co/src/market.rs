@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use adapter_sqlite::{MasterKey, SqliteKeyRing, Store};
+use adapter_sqlite::{SqliteKeyRing, Store};
 use adapter_tokens::{Limits, Mode, SignedTokens, SigningKeys};
 use anyhow::Context as _;
 use async_trait::async_trait;
@@ -13,19 +13,22 @@ use backbone::environment::Environment;
 use backbone::keyring::{Error as KeyError, KeyRing, PersonKey};
 use backbone::route::Role;
 use backbone::tokens::{Tokens, permissions_of};
+use backbone::trace::Tracing;
 use engine::{Engine, Keys, Options, Parts, Running};
 use http_kit::{CallLimits, Client, Gate, InMemory};
 use kernel::Duration;
 use service_payment::ports::Gateway;
 use uuid::Uuid;
 
+use crate::config::Settings;
 use crate::platform::{self, Platform};
 use crate::services::{self, Needs, SERVICES};
-use crate::{environment, secrets};
+use crate::{environment, production, traces};
 
 /// What stands in the data directory beside the store.
-const NEIGHBOURS: &[&str] = &[EMAIL_KEY, GATEWAY];
-const EMAIL_KEY: &str = "email.key";
+const NEIGHBOURS: &[&str] = &[EMAIL_KEY, GATEWAY, production::MARK];
+/// The development key of the hash under which email addresses are looked up.
+pub(crate) const EMAIL_KEY: &str = "email.key";
 /// The sandbox gateway's own memory: what it was asked and did.
 pub const GATEWAY: &str = "sandbox-gateway.jsonl";
 
@@ -87,6 +90,8 @@ pub type Written = Arc<dyn Fn() -> (u64, u64) + Send + Sync>;
 
 /// What a market stands on.
 pub struct Ground {
+    /// What an operator set.
+    pub settings: Arc<Settings>,
     /// Time, state, events and keys of persons.
     pub parts: Parts,
     /// The last run ended without a word.
@@ -101,6 +106,8 @@ pub struct Ground {
     pub metrics: Option<telemetry::Metrics>,
     /// What the writer has done so far.
     pub written: Written,
+    /// Whether traces are kept, and how spans join them.
+    pub tracing: Tracing,
 }
 
 /// Services that run, put together.
@@ -116,12 +123,13 @@ pub struct Composed {
 /// Puts all services together on what is given, and starts them: the one composition, of the
 /// binary and of tests.
 pub async fn compose(ground: Ground) -> anyhow::Result<Composed> {
-    let Ground { parts, crashed, signing_keys, gateways, email_key, metrics, written } = ground;
+    let Ground { settings, parts, crashed, signing_keys, gateways, email_key, metrics, written, tracing } =
+        ground;
     let environment = parts.environment.clone();
     let ring = parts.keyring.clone();
-    let mut engine = Engine::new(parts);
+    let mut engine = Engine::new(parts).traced(tracing);
     let keyring = Arc::new(Forgetting { ring, remembered: engine.keys() });
-    let needs = Needs { keyring, gateways, email_key };
+    let needs = Needs { settings, keyring, gateways, email_key };
     let calls = Arc::new(LateCalls::default());
     let mut modules = Vec::new();
     for service in SERVICES {
@@ -142,32 +150,49 @@ pub async fn compose(ground: Ground) -> anyhow::Result<Composed> {
     let running = engine.start(Options { crashed }).await?;
     let platform = Platform::new(&running, tokens.clone(), metrics, written);
     routes.extend(platform::routes(platform, &routes));
-    let router = http_kit::router(routes, &Gate::new(tokens.clone(), environment))?;
+    let watch = running.watch();
+    let answered = Arc::new(move |service, status: http::StatusCode| {
+        watch.answered(service, !status.is_server_error());
+    });
+    let gate = Gate { tracing, answered, ..Gate::new(tokens.clone(), environment) };
+    let router = http_kit::router(routes, &gate)?;
     transport.bind(router.clone());
     Ok(Composed { router, tokens, running })
 }
 
-/// Opens the market in `directory` and starts it.
+/// Opens the market in `directory` with the defaults, and starts it.
 pub async fn open(directory: &Path, metrics: Option<telemetry::Metrics>) -> anyhow::Result<Market> {
+    open_with(&Settings::on(directory), metrics).await
+}
+
+/// Opens the market as an operator set it, and starts it.
+pub async fn open_with(settings: &Settings, metrics: Option<telemetry::Metrics>) -> anyhow::Result<Market> {
+    // Before anything is made: a refused start leaves nothing behind.
+    production::check(settings)?;
+    let directory = settings.serve.data.as_path();
     let neighbours = NEIGHBOURS.iter().map(|name| (*name).to_owned()).collect();
     let options = adapter_sqlite::Options { neighbours, ..adapter_sqlite::Options::default() };
     let store = Store::open(directory, options)?;
     let environment = environment::system();
-    let keyring = SqliteKeyRing::open(directory, MasterKey::for_development(directory)?)?;
-    let sandbox = sandbox(directory, &environment)?;
+    let keys = production::keys(settings)?;
+    let keyring = SqliteKeyRing::open_with_previous(directory, keys.master, keys.previous)?;
+    production::mark(settings)?;
+    let gateways = gateways(settings, &environment)?;
     let bus = store.bus();
     let counted = store.clone();
     let ground = Ground {
+        settings: Arc::new(settings.clone()),
         parts: Parts { environment, storage: store.storage(), bus: bus.clone(), keyring: Arc::new(keyring) },
         crashed: !store.was_clean_shutdown(),
-        signing_keys: signing_keys(directory)?,
-        gateways: vec![sandbox],
-        email_key: secrets::key_file(directory, EMAIL_KEY)?,
+        signing_keys: keys.signing,
+        gateways,
+        email_key: keys.email,
         metrics,
         written: Arc::new(move || {
             let stats = counted.stats();
             (stats.commits, stats.syncs)
         }),
+        tracing: traces::joined(),
     };
     let Composed { router, tokens, running } = compose(ground).await?;
     Ok(Market { router, tokens, bus, store, running })
@@ -178,15 +203,35 @@ pub fn signing_keys(directory: &Path) -> anyhow::Result<SigningKeys> {
     Ok(SigningKeys::open(directory, Mode::Development, SERVICES)?)
 }
 
+/// Where charges are made.
+pub(crate) fn gateways(
+    settings: &Settings,
+    environment: &Environment,
+) -> anyhow::Result<Vec<Arc<dyn Gateway>>> {
+    if settings.is_production() {
+        if !settings.serve.sandbox_gateway {
+            tracing::warn!("no payment gateway is configured: only transfers can be paid with");
+            return Ok(Vec::new());
+        }
+        tracing::warn!(
+            "serve.sandbox_gateway is on: ORDERS ARE CONFIRMED WITHOUT ANY MONEY MOVING; switch it off before \
+             anybody buys"
+        );
+    }
+    Ok(vec![sandbox(&settings.serve.data, environment)?])
+}
+
 fn sandbox(directory: &Path, environment: &Environment) -> anyhow::Result<Arc<dyn Gateway>> {
     let memory = provider_sandbox::FileMemory::open(&directory.join(GATEWAY), environment.spawner.clone())
         .with_context(|| format!("opening the sandbox gateway's memory {GATEWAY}"))?;
     Ok(Arc::new(provider_sandbox::Sandbox::open(environment.clock.clone(), Arc::new(memory))?))
 }
 
-/// A token for a person of the market in `directory`, running or not.
-pub fn token(directory: &Path, role: Role, person: Uuid, lifetime: Duration) -> anyhow::Result<String> {
-    let keys = signing_keys(directory)?;
+/// A token for a person of a development market, running or not.
+pub fn token(settings: &Settings, role: Role, person: Uuid, lifetime: Duration) -> anyhow::Result<String> {
+    let instead = "sign in, and give the token as --token or A4CO_TOKEN";
+    production::refuse(settings, "a token from the command line", instead)?;
+    let keys = production::keys(settings)?.signing;
     let tokens = SignedTokens::new(keys, Default::default(), environment::system(), Limits::default());
     Ok(tokens.for_person(person, role, lifetime)?)
 }

@@ -11,7 +11,7 @@ use backbone::route::{Access, Role, Route};
 use backbone::system::DeadLetter;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as URL;
-use engine::{DeadLetterError, DeadLetters, Running};
+use engine::{DeadLetterError, DeadLetters, Projections, RULES, Running, Watch};
 use http::{Method, StatusCode, header};
 use http_kit::{Answer, PageQuery, Problem, UrlPath, UrlQuery, openapi};
 use schemars::JsonSchema;
@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::market::Written;
+use crate::projections;
 use crate::services::SERVICES;
 
 /// The pseudo-service that these routes stand under.
@@ -30,6 +31,8 @@ const ADMIN: Access = Access::People(&[Role::Admin]);
 #[derive(Clone)]
 pub(crate) struct Platform {
     dead_letters: DeadLetters,
+    projections: Projections,
+    watch: Watch,
     tokens: Arc<SignedTokens>,
     metrics: Option<telemetry::Metrics>,
     written: Written,
@@ -43,7 +46,14 @@ impl Platform {
         metrics: Option<telemetry::Metrics>,
         written: Written,
     ) -> Self {
-        Self { dead_letters: running.dead_letters(), tokens, metrics, written }
+        Self {
+            dead_letters: running.dead_letters(),
+            projections: running.projections(),
+            watch: running.watch(),
+            tokens,
+            metrics,
+            written,
+        }
     }
 }
 
@@ -103,15 +113,18 @@ pub(crate) fn routes(
         Route::new(method, path, access, summary, handler.with_state(platform.clone()))
     };
     let one = "/admin/dlq/{service}/{id}";
-    let own = vec![
+    let mut own = vec![
         of(Method::GET, "/health/live", Access::Public, "Answers while the process lives", get(live)),
         of(Method::GET, "/health/ready", Access::Public, "Answers while the market serves", get(ready)),
         of(Method::GET, "/metrics", Access::Public, "Metrics for Prometheus", get(metrics)),
         of(Method::GET, "/.well-known/jwks.json", Access::Public, "The public keys of tokens", get(jwks)),
+        of(Method::GET, "/admin/health", ADMIN, "How each service and consumer is", get(health)),
+        of(Method::GET, "/admin/alerts", ADMIN, "The alerts that fire, and all rules", get(alerts)),
         of(Method::GET, "/admin/dlq", ADMIN, "Lists dead letters", get(list)).query::<OfService>(),
         of(Method::POST, "/admin/dlq/{service}/{id}/retry", ADMIN, "Retries a dead letter", post(retry)),
         of(Method::DELETE, one, ADMIN, "Discards a dead letter", delete(discard)),
     ];
+    own.extend(projections::routes(&platform.projections));
     let described = services.iter().map(|(service, routes)| (*service, routes.as_slice()));
     let document = openapi::openapi(env!("CARGO_PKG_VERSION"), described.chain([(PLATFORM, own.as_slice())]));
     vec![(PLATFORM, own), ("docs", openapi::pages(&document))]
@@ -134,6 +147,14 @@ async fn metrics(State(platform): State<Platform>) -> Response {
         }
         None => StatusCode::NOT_FOUND.into_response(),
     }
+}
+
+async fn health(State(platform): State<Platform>) -> Answer {
+    Answer::ok(&json!({"services": platform.watch.health()}))
+}
+
+async fn alerts(State(platform): State<Platform>) -> Answer {
+    Answer::ok(&json!({"firing": platform.watch.alerts(), "rules": RULES}))
 }
 
 async fn jwks(State(platform): State<Platform>) -> Answer {

@@ -1,66 +1,123 @@
 //! From the command line to what is done: one arm a command.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use adapter_sqlite::{SqliteKeyRing, Store};
 use anyhow::Context as _;
 use backbone::route::Role;
 use http::Method;
 use indicatif::{ProgressBar, ProgressStyle};
+use kernel::Secret;
 use uuid::Uuid;
 
-use crate::cli::{Bench, Cli, Command, Demo, Dlq, Import, Orders, Serve, Token, TokenRole};
+use crate::cli::{Bench, Cli, Command, Demo, Dlq, Import, Orders, Projections, Serve, Token, TokenRole};
 use crate::client::{Call, InMemory, Socket, Tokens, ask};
-use crate::{bench, demo, market, orders, seed, serve, verify};
+use crate::config::{self, Configuration, Settings};
+use crate::projections::Desk;
+use crate::{bench, demo, market, orders, production, restore, seed, serve, traces, verify};
 
 /// Does what the command line says.
 pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
-    telemetry::logs(&cli.log)?;
-    let data = cli.data.as_path();
-    match cli.command.unwrap_or_else(default_command) {
-        Command::Serve(options) => serve::run(data, &options).await?,
-        Command::Demo(options) => return play(data, options).await,
+    let configuration = configuration(&cli)?;
+    let kept = cli.traces.start(&configuration.settings.serve.log)?;
+    let done = perform(cli, configuration).await;
+    traces::flush(kept).await;
+    done
+}
+
+/// What holds, read once: the command line over the environment over the file over the defaults.
+fn configuration(cli: &Cli) -> anyhow::Result<Configuration> {
+    let text =
+        |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
+    let mut read = config::load(cli.config.as_deref(), std::env::vars_os().filter_map(text))?;
+    cli.over(&mut read.settings.serve);
+    Ok(read)
+}
+
+async fn perform(cli: Cli, configuration: Configuration) -> anyhow::Result<ExitCode> {
+    let settings = &configuration.settings;
+    let operator = Operator { settings, token: cli.token };
+    let data = settings.serve.data.as_path();
+    match cli.command.unwrap_or_else(|| Command::Serve(Serve::default())) {
+        Command::Serve(options) => serve::run(settings, &options).await?,
+        Command::Demo(options) => return play(settings, options).await,
         Command::Orders { command: Orders::Show { id } } => orders::show(data, id).await?,
         Command::Verify => {
             return Ok(if verify::print(data).await? { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
-        Command::Import { command: Import::Products { file, url } } => import(data, &file, url).await?,
-        Command::Backup { to } => backup(data, &to)?,
-        Command::Token(options) => println!("{}", token(data, &options)?),
-        Command::Dlq { command } => dead_letters(data, command).await?,
+        Command::Import { command: Import::Products { file, url } } => import(&operator, &file, url).await?,
+        Command::Backup { to, keys } => backup(settings, &to, keys.as_deref())?,
+        Command::Restore { from, keys } => println!("{}", restore::run(settings, &from, keys.as_deref())?),
+        Command::Config => print!("{}", config::print(&configuration)),
+        Command::NewKeys { folder } => print!("{}", production::new_keys(&folder)?),
+        Command::Token(options) => println!("{}", token(settings, &options)?),
+        Command::Dlq { command } => dead_letters(&operator, command).await?,
+        Command::Projections { command } => println!("{}", projections(&operator, command).await?),
         Command::Bench { command } => measure(data, command).await?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn default_command() -> Command {
-    Command::Serve(Serve { listen: "127.0.0.1:8080".to_owned(), empty: false })
+/// Whoever runs the market, as it knows them.
+struct Operator<'s> {
+    settings: &'s Settings,
+    token: Option<Secret>,
 }
 
-fn token(data: &Path, options: &Token) -> anyhow::Result<String> {
+impl Operator<'_> {
+    /// The token that was given; in development one is made.
+    fn token(&self) -> anyhow::Result<String> {
+        match &self.token {
+            Some(token) => Ok(token.reveal().to_owned()),
+            None => market::token(self.settings, Role::Admin, seed::operator(), Duration::from_secs(3_600)),
+        }
+    }
+}
+
+fn token(settings: &Settings, options: &Token) -> anyhow::Result<String> {
     let role = match options.role {
         TokenRole::Customer => Role::Customer,
         TokenRole::Artisan => Role::Artisan,
         TokenRole::Admin => Role::Admin,
     };
     let person = options.id.unwrap_or_else(Uuid::now_v7);
-    market::token(data, role, person, Duration::from_secs(options.hours.max(1) * 3_600))
+    market::token(settings, role, person, Duration::from_secs(options.hours.max(1) * 3_600))
 }
 
-fn operator_token(data: &Path) -> anyhow::Result<String> {
-    market::token(data, Role::Admin, seed::operator(), Duration::from_secs(3_600))
-}
-
-async fn import(data: &Path, file: &Path, url: Option<String>) -> anyhow::Result<()> {
-    let rows = std::fs::read(file).with_context(|| format!("reading {}", file.display()))?;
-    let call = Call::post("/api/products/import").by(&operator_token(data)?).body("text/csv", rows);
-    let reply = match url {
-        Some(url) => ask(&Socket::new(&url)?, call).await?,
+/// Rebuilds and lists through a market that runs, or one that runs for as long as it takes.
+async fn projections(operator: &Operator<'_>, command: Projections) -> anyhow::Result<String> {
+    let (Projections::List { url } | Projections::Rebuild { url, .. }) = &command;
+    let say = async |desk: Desk<'_>| match &command {
+        Projections::List { .. } => desk.list().await,
+        Projections::Rebuild { name, service, .. } => desk.rebuild(name, service.as_deref()).await,
+    };
+    match url {
+        Some(url) => say(Desk { api: &Socket::new(url)?, token: operator.token()? }).await,
         None => {
-            let market = market::open(data, None).await?;
-            let reply = ask(&InMemory::new(market.router.clone()), call).await;
+            let market = market::open_with(operator.settings, None).await?;
+            let api = InMemory::new(market.router.clone());
+            let token = (market.person_tokens())(Role::Admin, seed::operator());
+            let said = say(Desk { api: &api, token }).await;
+            drop(api);
+            market.close().await?;
+            said
+        }
+    }
+}
+
+async fn import(operator: &Operator<'_>, file: &Path, url: Option<String>) -> anyhow::Result<()> {
+    let rows = std::fs::read(file).with_context(|| format!("reading {}", file.display()))?;
+    let call = Call::post("/api/products/import").body("text/csv", rows);
+    let reply = match url {
+        Some(url) => ask(&Socket::new(&url)?, call.by(&operator.token()?)).await?,
+        None => {
+            let market = market::open_with(operator.settings, None).await?;
+            let token = (market.person_tokens())(Role::Admin, seed::operator());
+            let reply = ask(&InMemory::new(market.router.clone()), call.by(&token)).await;
             market.close().await?;
             reply?
         }
@@ -70,20 +127,31 @@ async fn import(data: &Path, file: &Path, url: Option<String>) -> anyhow::Result
     Ok(())
 }
 
-fn backup(data: &Path, to: &Path) -> anyhow::Result<()> {
-    let store = adapter_sqlite::Store::open_read_only(data)?;
+fn backup(settings: &Settings, to: &Path, keys: Option<&Path>) -> anyhow::Result<()> {
+    let data = settings.serve.data.as_path();
+    let store = Store::open_read_only(data)?;
     let bar = bar("pages");
     store.backup(to, |done, total| {
         bar.set_length(total);
         bar.set_position(done);
     })?;
     bar.finish();
-    println!("{} holds the market; back up {} apart from it", to.display(), data.join("keys.db").display());
+    println!("{} holds the market", to.display());
+    match keys {
+        Some(keys) => {
+            SqliteKeyRing::copy(data, keys)?;
+            println!(
+                "{} holds the keys of persons: keep it apart, and not for longer than an erased person may wait",
+                keys.display()
+            );
+        }
+        None => println!("the keys of persons are not in it: add --keys FILE, and keep that file apart"),
+    }
     Ok(())
 }
 
-async fn dead_letters(data: &Path, command: Dlq) -> anyhow::Result<()> {
-    let token = operator_token(data)?;
+async fn dead_letters(operator: &Operator<'_>, command: Dlq) -> anyhow::Result<()> {
+    let token = operator.token()?;
     let (url, call) = match command {
         Dlq::List { service, url } => (url, Call::get(format!("/admin/dlq?service={service}"))),
         Dlq::Retry { service, id, url } => (url, Call::post(format!("/admin/dlq/{service}/{id}/retry"))),
@@ -136,19 +204,20 @@ async fn orders_bench(directory: &Path, seconds: u64, json: Option<PathBuf>) -> 
 }
 
 /// Plays the demonstration on a market that runs, or on one that runs for its length.
-async fn play(data: &Path, options: Demo) -> anyhow::Result<ExitCode> {
+async fn play(settings: &Settings, options: Demo) -> anyhow::Result<ExitCode> {
+    production::refuse(settings, "the demonstration", "try it on another --data")?;
     let Demo { orders, concurrency, seed, url } = options;
     let day = demo::DemoOptions { orders, concurrency, seed, ..demo::DemoOptions::default() };
     let report = match url {
         Some(url) => {
-            let data = data.to_owned();
+            let settings = settings.clone();
             let tokens: Tokens = Arc::new(move |role, person| {
-                market::token(&data, role, person, Duration::from_secs(12 * 3_600)).unwrap_or_default()
+                market::token(&settings, role, person, Duration::from_secs(12 * 3_600)).unwrap_or_default()
             });
             demo::run(&day, Arc::new(Socket::new(&url)?), &tokens, &bar("orders")).await?
         }
         None => {
-            let market = market::open(data, None).await?;
+            let market = market::open_with(settings, None).await?;
             serve::fill(&market).await?;
             let server = serve::listen(&market, "127.0.0.1:0").await?;
             let api = Arc::new(Socket::new(&server.url)?);

@@ -1,6 +1,5 @@
 //! `a4co serve`: opens the market, fills an empty one, listens, and stops in order.
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -10,6 +9,7 @@ use tokio::net::TcpListener;
 
 use crate::cli::Serve;
 use crate::client::InMemory;
+use crate::config::Settings;
 use crate::market::{self, Market};
 use crate::seed;
 
@@ -17,14 +17,15 @@ use crate::seed;
 const DRAIN: Duration = Duration::from_secs(5);
 
 /// Runs the market until it is told to stop.
-pub(crate) async fn run(directory: &Path, options: &Serve) -> anyhow::Result<()> {
+pub(crate) async fn run(settings: &Settings, options: &Serve) -> anyhow::Result<()> {
     let begun = Instant::now();
     let metrics = telemetry::Metrics::install()?;
-    let listener = TcpListener::bind(&options.listen).await.with_context(|| {
-        format!("cannot listen on {}: choose another address with --listen", options.listen)
-    })?;
-    let market = market::open(directory, Some(metrics.clone())).await?;
-    if !options.empty {
+    let listen = &settings.serve.listen;
+    let listener = TcpListener::bind(listen)
+        .await
+        .with_context(|| format!("cannot listen on {listen}: choose another address with --listen"))?;
+    let market = market::open_with(settings, Some(metrics.clone())).await?;
+    if !options.empty && !settings.is_production() {
         fill(&market).await?;
     }
     tokio::spawn(async move {
@@ -35,7 +36,7 @@ pub(crate) async fn run(directory: &Path, options: &Serve) -> anyhow::Result<()>
     });
     let server = Server::on(listener, &market)?;
     tracing::info!(url = server.url, ready_ms = begun.elapsed().as_millis() as u64, "ready");
-    println!("{}", welcome(directory, &server.url)?);
+    println!("{}", welcome(settings, &server.url)?);
     told_to_stop().await?;
     tracing::info!("stopping: no new requests, what is open is finished");
     server.stop().await;
@@ -98,9 +99,12 @@ async fn told_to_stop() -> anyhow::Result<()> {
 }
 
 /// Where it listens, and two commands to paste: one places an order, one watches it.
-fn welcome(directory: &Path, url: &str) -> anyhow::Result<String> {
-    let data = market::shown(directory);
-    let token = market::token(directory, Role::Admin, seed::operator(), Duration::from_secs(12 * 3_600))?;
+fn welcome(settings: &Settings, url: &str) -> anyhow::Result<String> {
+    let data = market::shown(&settings.serve.data);
+    if settings.is_production() {
+        return Ok(format!("a4co listens on {url}, in production\ndata: {}", data.display()));
+    }
+    let token = market::token(settings, Role::Admin, seed::operator(), Duration::from_secs(12 * 3_600))?;
     let order = example_order();
     Ok(format!(
         "\na4co listens on {url}   (the API to try: {url}/docs)\n\

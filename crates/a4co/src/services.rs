@@ -6,12 +6,19 @@ use backbone::keyring::KeyRing;
 use backbone::{Context, Module};
 use service_payment::ports::Gateway;
 
+use crate::config::Settings;
+
 /// Their names, in the order in which they are mounted.
 pub const SERVICES: &[&str] =
     &["artisan", "inventory", "notification", "order", "payment", "product", "shipping", "user"];
 
+/// Those that do not yet react to all that names them as consumers in events.toml.
+pub const UNFINISHED: &[&str] = &["artisan"];
+
 /// What services need besides their context.
 pub struct Needs {
+    /// What an operator set.
+    pub settings: Arc<Settings>,
     /// Keys of persons, for whoever erases one.
     pub keyring: Arc<dyn KeyRing>,
     /// Where charges are made.
@@ -22,19 +29,19 @@ pub struct Needs {
 
 /// A service's module; `None` where there is no such service.
 pub fn module(service: &str, context: &Context, needs: &Needs) -> Option<Module> {
+    let set = &*needs.settings;
     Some(match service {
         "artisan" => service_artisan::module(context),
-        "inventory" => service_inventory::module(context, service_inventory::Config::default()),
-        "notification" => service_notification::module(context, service_notification::Config::default()),
-        "order" => service_order::module(context, service_order::Config::default()),
-        "payment" => {
-            service_payment::module(context, service_payment::Config::default(), needs.gateways.clone())
-        }
-        "product" => service_product::module(context, service_product::Config::default()),
-        "shipping" => service_shipping::module(context, service_shipping::Config::default()),
+        "inventory" => service_inventory::module(context, set.inventory.clone()),
+        "notification" => service_notification::module(context, set.notification.clone()),
+        "order" => service_order::module(context, set.order.clone()),
+        "payment" => service_payment::module(context, set.payment.clone(), needs.gateways.clone()),
+        "product" => service_product::module(context, set.product.clone()),
+        "shipping" => service_shipping::module(context, set.shipping.clone()),
         "user" => {
-            let key = service_user::HashKey::new(&needs.email_key);
-            service_user::module(context, service_user::Config::new(key), needs.keyring.clone())
+            let hash_key = service_user::HashKey::new(&needs.email_key);
+            let config = service_user::Config { hash_key, settings: set.user.clone() };
+            service_user::module(context, config, needs.keyring.clone())
         }
         _ => return None,
     })

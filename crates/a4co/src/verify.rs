@@ -72,7 +72,7 @@ pub struct Report {
 /// Checks the market in `data`.
 pub async fn run(data: &Path) -> anyhow::Result<Report> {
     let (store, _copy) = copy(data).await?;
-    let facts = Facts::read(&*store.storage(), &*store.bus(), gateway(data)?).await?;
+    let facts = read(&store, data).await?;
     let mut report = check(&facts);
     for line in tokio::task::spawn_blocking(move || store.verify()).await?? {
         let subject = "a4co.db".to_owned();
@@ -84,7 +84,14 @@ pub async fn run(data: &Path) -> anyhow::Result<Report> {
 /// The facts of the market in `data`, of one moment.
 pub async fn facts(data: &Path) -> anyhow::Result<Facts> {
     let (store, _copy) = copy(data).await?;
-    Facts::read(&*store.storage(), &*store.bus(), gateway(data)?).await
+    read(&store, data).await
+}
+
+async fn read(store: &Store, data: &Path) -> anyhow::Result<Facts> {
+    let remembered = gateway(data)?;
+    let gateway_is_known = remembered.is_some();
+    let facts = Facts::read(&*store.storage(), &*store.bus(), remembered.unwrap_or_default()).await?;
+    Ok(Facts { gateway_is_known, ..facts })
 }
 
 /// A copy of the store in `data`, and the folder that it stands in.
@@ -123,13 +130,13 @@ pub fn check(facts: &Facts) -> Report {
     }
 }
 
-/// All that the gateway of the market in `data` remembers.
-fn gateway(data: &Path) -> anyhow::Result<Vec<provider_sandbox::Record>> {
+/// All that the sandbox gateway of the market in `data` remembers; nothing where it has no memory.
+fn gateway(data: &Path) -> anyhow::Result<Option<Vec<provider_sandbox::Record>>> {
     let path = data.join(GATEWAY);
     if !path.exists() {
-        return Ok(Vec::new());
+        return Ok(None);
     }
-    provider_sandbox::records(&path).with_context(|| format!("reading {}", path.display()))
+    provider_sandbox::records(&path).map(Some).with_context(|| format!("reading {}", path.display()))
 }
 
 /// Checks, prints, and says whether all is well.

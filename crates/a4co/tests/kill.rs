@@ -23,6 +23,21 @@ struct Market {
     url: String,
 }
 
+impl Market {
+    fn kill(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+}
+
+impl Drop for Market {
+    /// A test that fails leaves no server behind; one that was killed already is not there.
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
 /// Starts the product on `data` and waits until it serves.
 async fn start(data: &Path, port: u16) -> Market {
     let url = format!("http://127.0.0.1:{port}");
@@ -34,13 +49,14 @@ async fn start(data: &Path, port: u16) -> Market {
         .stderr(Stdio::inherit())
         .spawn()
         .unwrap();
+    let market = Market { process, url };
     let begun = Instant::now();
-    let api = Socket::new(&url).unwrap();
+    let api = Socket::new(&market.url).unwrap();
     while ask(&api, Call::get("/health/ready")).await.and_then(|reply| reply.good()).is_err() {
         assert!(begun.elapsed() < Duration::from_secs(60), "the market does not start");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    Market { process, url }
+    market
 }
 
 fn free_port() -> u16 {
@@ -95,8 +111,7 @@ async fn killed_at_random_moments_it_loses_and_doubles_nothing() {
             .map(|client| tokio::spawn(buy(market.url.clone(), client, round, acknowledged.clone())))
             .collect();
         tokio::time::sleep(Duration::from_millis(200 + dice.below(1_200))).await;
-        market.process.kill().unwrap();
-        market.process.wait().unwrap();
+        market.kill();
         for buyer in buyers {
             buyer.await.unwrap();
         }
@@ -104,8 +119,7 @@ async fn killed_at_random_moments_it_loses_and_doubles_nothing() {
 
     let mut market = start(&data, free_port()).await;
     settle(&data).await;
-    market.process.kill().unwrap();
-    market.process.wait().unwrap();
+    market.kill();
 
     let report = a4co::verify::run(&data).await.unwrap();
     assert_eq!(report.violations, [], "seed {seed}");

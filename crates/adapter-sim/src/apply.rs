@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use backbone::collection::{Collection, ColumnKind, ColumnValue};
 use backbone::commit::{Answer, Append, Commit, Expected, Put, Source, Target};
-use backbone::journal::Recorded;
-use kernel::MAX_DATA_BYTES;
+use backbone::journal::{Recorded, Sent};
+use kernel::{MAX_DATA_BYTES, Timestamp};
+use uuid::Uuid;
 
 use crate::disk::{Row, Service};
 use crate::log::Log;
@@ -16,17 +17,26 @@ pub(crate) enum Refused {
     Malformed(String),
     Conflict(String),
     Duplicate(Answer),
+    Taken(Vec<Uuid>),
+    Fenced(String),
+}
+
+/// What a commit meets when it is written.
+pub(crate) struct Meets {
+    /// A commit that it was built on and that was not written.
+    pub(crate) broken: Option<u64>,
+    /// The store's time.
+    pub(crate) now: Timestamp,
 }
 
 type Checked = Result<(), Refused>;
 
 /// Writes a commit or leaves everything as it was; gives the position of the last public event.
-/// `broken` is a commit that this one was built on and that was not written.
 pub(crate) fn apply(
     service: &mut Service,
     log: &mut Log,
     commit: &Commit,
-    broken: Option<u64>,
+    Meets { broken, now }: Meets,
 ) -> Result<u64, Refused> {
     well_formed(service, commit)?;
     // A used key outweighs every conflict: the asker wants the first answer.
@@ -36,13 +46,23 @@ pub(crate) fn apply(
     if let Some(ticket) = broken {
         return Err(Refused::Conflict(format!("commit {ticket}, on which it was built, was not written")));
     }
+    if let Some(fence) = &commit.fence
+        && service.leases.get(&fence.lease).is_none_or(|lease| lease.token != fence.token)
+    {
+        return Err(Refused::Fenced(fence.lease.clone()));
+    }
     source_holds(service, commit)?;
     versions_hold(service, commit)?;
     write_state(service, log, commit);
-    for event in &commit.outgoing {
-        log.append(event.clone());
+    if let Some(Source::Inbox { consumer, events }) = &commit.source {
+        service.inbox.extend(events.iter().map(|event| ((consumer.clone(), *event), now)));
     }
-    Ok(log.end())
+    for event in &commit.outgoing {
+        // A broker is told by the relay, after the commit.
+        let position = if log.is_relayed { log.next_position() } else { log.append(event.clone()) };
+        service.outgoing.push(Sent { position, envelope: event.clone() });
+    }
+    Ok(log.last_position())
 }
 
 fn malformed<T>(what: String) -> Result<T, Refused> {
@@ -134,11 +154,8 @@ fn source_holds(service: &Service, commit: &Commit) -> Checked {
             same(consumer, service.checkpoint(consumer), *from)
         }
         Some(Source::Inbox { consumer, events }) => {
-            let claimed = events.iter().find(|event| service.inbox.contains(&(consumer.clone(), **event)));
-            match claimed {
-                Some(event) => Err(Refused::Conflict(format!("{consumer} took event {event} before"))),
-                None => Ok(()),
-            }
+            let taken = service.taken(consumer, events);
+            if taken.is_empty() { Ok(()) } else { Err(Refused::Taken(taken)) }
         }
         None => Ok(()),
     }
@@ -226,9 +243,6 @@ fn write_state(service: &mut Service, log: &mut Log, commit: &Commit) {
         Some(Source::Checkpoint { consumer, to, .. }) => {
             service.checkpoints.insert(consumer.clone(), *to);
         }
-        Some(Source::Inbox { consumer, events }) => {
-            service.inbox.extend(events.iter().map(|event| (consumer.clone(), *event)));
-        }
-        None => {}
+        Some(Source::Inbox { .. }) | None => {}
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use backbone::bus::{Consumer, Delivery, Error, Subscription};
+use kernel::Timestamp;
 
 use crate::bus::{FETCHING, before_fetch, unavailable};
 use crate::log::Log;
@@ -30,6 +31,14 @@ impl Queue {
     fn give_back(&mut self) {
         let open = std::mem::take(&mut self.open);
         self.returned.extend(open.into_values());
+    }
+
+    /// How many events wait, and when the oldest was published.
+    pub(crate) fn waiting(&self, log: &Log, context: &str) -> (usize, Option<Timestamp>) {
+        let events = log.context(context);
+        let first = self.returned.first().copied().unwrap_or(self.next);
+        let new = events.len().saturating_sub(self.next);
+        (self.returned.len() + new, events.get(first).map(|(_, envelope)| envelope.time))
     }
 
     fn take(&mut self, log: &Log, context: &str, limit: usize) -> Vec<Delivery> {

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use backbone::bus::{Bus, Capabilities, Consumer, Delivery, Error, Subscription};
+use backbone::bus::{
+    BACKLOG_COUNTED_MAX, Backlog, Bus, Capabilities, Consumer, Delivery, Error, Subscription,
+};
 use kernel::Envelope;
 
 use crate::broker::BrokerConsumer;
@@ -33,8 +35,9 @@ impl SimBus {
 #[async_trait]
 impl Bus for SimBus {
     fn capabilities(&self) -> Capabilities {
-        let reads_by_position = self.shared.settings.bus == BusKind::Log;
-        Capabilities { publishes_in_commit: true, reads_by_position }
+        // The embedded log is written by commits and read by position; a broker is neither.
+        let embedded = self.shared.settings.bus == BusKind::Log;
+        Capabilities { publishes_in_commit: embedded, reads_by_position: embedded, partitions: 1 }
     }
 
     async fn publish(&self, events: Vec<Envelope>) -> Result<(), Error> {
@@ -68,6 +71,27 @@ impl Bus for SimBus {
         }
         let (cursor, open) = (subscription.after.unwrap_or(0), BTreeSet::new());
         Ok(Box::new(LogConsumer { shared, process, subscription, cursor, open }))
+    }
+
+    /// Takes no time and rolls no dice: whoever watches changes nothing in a run.
+    async fn backlog(&self, subscription: &Subscription) -> Result<Backlog, Error> {
+        self.alive("looking at what waits")?;
+        let inside = self.shared.lock();
+        let log = &inside.disk.log;
+        let (waiting, oldest) = match self.shared.settings.bus {
+            BusKind::Log => {
+                let after = log.after(subscription.context, subscription.after.unwrap_or(0));
+                (after.len(), after.first().map(|(_, envelope)| envelope.time))
+            }
+            BusKind::Broker => match inside.disk.queues.get(&subscription.consumer) {
+                Some(queue) => queue.waiting(log, subscription.context),
+                None => {
+                    let all = log.context(subscription.context);
+                    (all.len(), all.first().map(|(_, envelope)| envelope.time))
+                }
+            },
+        };
+        Ok(Backlog { waiting: (waiting as u64).min(BACKLOG_COUNTED_MAX), oldest })
     }
 }
 

@@ -1,12 +1,13 @@
 //! What is durable.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use backbone::collection::{Collection, ColumnValue};
 use backbone::commit::{Answer, Snapshot, StoredEvent};
-use backbone::journal::{Recorded, StoredDocument};
+use backbone::journal::{Recorded, Sent, StoredDocument};
 use backbone::keyring::DataKey;
 use bytes::Bytes;
+use kernel::Timestamp;
 use uuid::Uuid;
 
 use crate::broker::Queue;
@@ -38,6 +39,13 @@ impl Row {
     }
 }
 
+/// A lease at rest.
+pub(crate) struct Lease {
+    pub(crate) owner: Uuid,
+    pub(crate) token: u64,
+    pub(crate) until: Timestamp,
+}
+
 /// The documents of a collection, by id.
 pub(crate) type Table = BTreeMap<String, Row>;
 
@@ -50,8 +58,11 @@ pub(crate) struct Service {
     pub(crate) shadows: BTreeMap<&'static str, Table>,
     pub(crate) answers: BTreeMap<String, Answer>,
     pub(crate) checkpoints: BTreeMap<String, u64>,
-    pub(crate) inbox: BTreeSet<(String, Uuid)>,
+    /// When each delivery was claimed.
+    pub(crate) inbox: BTreeMap<(String, Uuid), Timestamp>,
     pub(crate) feed: Vec<Recorded>,
+    pub(crate) outgoing: Vec<Sent>,
+    pub(crate) leases: BTreeMap<String, Lease>,
 }
 
 impl Service {
@@ -65,6 +76,12 @@ impl Service {
 
     pub(crate) fn document_version(&self, collection: &Collection, shadow: bool, id: &str) -> u64 {
         self.table(collection, shadow).and_then(|table| table.get(id)).map_or(0, |row| row.version)
+    }
+
+    /// Those of `events` that the consumer's inbox has claimed.
+    pub(crate) fn taken(&self, consumer: &str, events: &[Uuid]) -> Vec<Uuid> {
+        let is_taken = |event: &&Uuid| self.inbox.contains_key(&(consumer.to_owned(), **event));
+        events.iter().filter(is_taken).copied().collect()
     }
 
     pub(crate) fn checkpoint(&self, consumer: &str) -> u64 {

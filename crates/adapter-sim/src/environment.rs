@@ -1,9 +1,9 @@
-//! Time, ids and tasks of a simulated process.
+//! Time, ids, secrets and tasks of a simulated process.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use backbone::environment::{Clock, Ids, Spawner};
+use backbone::environment::{Clock, Ids, Secrets, Spawner};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use kernel::{Duration, Timestamp};
@@ -73,6 +73,24 @@ impl Ids for SimIds {
 
     fn random(&self) -> u64 {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).1.roll()
+    }
+}
+
+/// Seeded, so that a run can be played again: worth nothing as secrets.
+pub(crate) struct SimSecrets(Mutex<Dice>);
+
+impl SimSecrets {
+    pub(crate) fn new(dice: Dice) -> Self {
+        Self(Mutex::new(dice))
+    }
+}
+
+impl Secrets for SimSecrets {
+    fn bytes(&self) -> [u8; 32] {
+        let mut dice = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut bytes = [0; 32];
+        bytes.chunks_exact_mut(8).for_each(|chunk| chunk.copy_from_slice(&dice.roll().to_le_bytes()));
+        bytes
     }
 }
 

@@ -1,15 +1,21 @@
 //! A service's journal in one process.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use backbone::collection::{Collection, Query};
-use backbone::commit::{Answer, Commit, StoredEvent};
-use backbone::journal::{Error, Journal, Recorded, ShadowStep, Stored, StoredDocument, Submission, Want};
+use backbone::commit::{Answer, Commit, Fence, StoredEvent};
+use backbone::journal::{
+    Error, Journal, LeaseRequest, Prune, Pruned, Recorded, Sent, ShadowStep, Stored, StoredDocument,
+    Submission, Want,
+};
+use kernel::Timestamp;
 use tokio::sync::oneshot;
+use uuid::Uuid;
 
 use crate::apply::{Refused, declared};
-use crate::disk::{Service, Table};
+use crate::disk::{Lease, Service, Table};
 use crate::faults::CommitFault;
 use crate::process::{Pending, Process};
 use crate::query;
@@ -59,11 +65,37 @@ fn stored(service: &Service, want: Want) -> Result<Stored, Error> {
 fn known(service: &Service, collection: &'static Collection) -> Result<(), Error> {
     match declared(service, collection) {
         Err(Refused::Malformed(what) | Refused::Conflict(what)) => Err(Error::Malformed(what)),
-        Err(Refused::Duplicate(_)) | Ok(()) => Ok(()),
+        Err(Refused::Duplicate(_) | Refused::Taken(_) | Refused::Fenced(_)) | Ok(()) => Ok(()),
     }
 }
 
+/// What is older than `before`, the oldest first, at most `limit`.
+fn oldest<K: Ord>(
+    dated: impl Iterator<Item = (Timestamp, K)>,
+    before: Timestamp,
+    limit: usize,
+) -> BTreeSet<K> {
+    let mut old: Vec<(Timestamp, K)> = dated.filter(|(at, _)| *at < before).collect();
+    old.sort();
+    old.truncate(limit);
+    old.into_iter().map(|(_, key)| key).collect()
+}
+
 impl SimJournal {
+    /// Lets a small change of its own take its time, then makes it.
+    async fn change<T>(
+        &self,
+        operation: &'static str,
+        change: impl FnOnce(&mut Service) -> T,
+    ) -> Result<T, Error> {
+        self.shared.pass(&self.shared.settings.sync_time_ms).await;
+        if self.process.is_dead() {
+            return Err(reading(operation, "the process is dead"));
+        }
+        let mut inside = self.shared.lock();
+        Ok(change(inside.disk.services.entry(self.service).or_default()))
+    }
+
     /// Lets a read take its time and fail as it may, then looks at what is durable.
     async fn read<T>(
         &self,
@@ -130,8 +162,62 @@ impl Journal for SimJournal {
         .await
     }
 
+    async fn outgoing(&self, after: u64, limit: usize) -> Result<Vec<Sent>, Error> {
+        self.read("reading what was published", |service| {
+            let start = service.outgoing.partition_point(|sent| sent.position <= after);
+            Ok(service.outgoing[start..].iter().take(limit).cloned().collect())
+        })
+        .await
+    }
+
+    async fn lease(&self, request: LeaseRequest) -> Result<Option<u64>, Error> {
+        let now = self.shared.now();
+        self.change("taking a lease", |service| {
+            let LeaseRequest { name, owner, lasts } = request;
+            let until = now.plus(lasts);
+            let token = match service.leases.get(&name) {
+                Some(held) if held.until <= now => held.token + 1,
+                Some(held) if held.owner == owner => held.token,
+                Some(_) => return None,
+                None => 1,
+            };
+            service.leases.insert(name, Lease { owner, token, until });
+            Some(token)
+        })
+        .await
+    }
+
+    async fn release(&self, fence: Fence) -> Result<(), Error> {
+        let now = self.shared.now();
+        self.change("giving a lease back", |service| {
+            if let Some(held) = service.leases.get_mut(&fence.lease)
+                && held.token == fence.token
+            {
+                held.until = now;
+            }
+        })
+        .await
+    }
+
+    async fn claimed(&self, consumer: &str, events: &[Uuid]) -> Result<Vec<Uuid>, Error> {
+        self.read("looking into an inbox", |service| Ok(service.taken(consumer, events))).await
+    }
+
     async fn checkpoint(&self, consumer: &str) -> Result<u64, Error> {
         self.read("reading a checkpoint", |service| Ok(service.checkpoint(consumer))).await
+    }
+
+    async fn prune(&self, prune: Prune) -> Result<Pruned, Error> {
+        self.change("forgetting what is old", |service| {
+            let answers = service.answers.iter().map(|(key, answer)| (answer.at, key.clone()));
+            let answers = oldest(answers, prune.answers_before, prune.limit);
+            let claims = service.inbox.iter().map(|(claim, at)| (*at, claim.clone()));
+            let claims = oldest(claims, prune.inbox_before, prune.limit);
+            service.answers.retain(|key, _| !answers.contains(key));
+            service.inbox.retain(|claim, _| !claims.contains(claim));
+            Pruned { answers: answers.len(), claims: claims.len() }
+        })
+        .await
     }
 
     async fn shadow(&self, collection: &'static Collection, step: ShadowStep) -> Result<(), Error> {

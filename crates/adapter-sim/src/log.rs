@@ -12,7 +12,8 @@ pub(crate) struct Log {
     ids: BTreeSet<EventId>,
     /// The last position that was given: one counter for private and public events.
     counter: u64,
-    end: u64,
+    /// Commits do not write into it: a relay publishes what they hold.
+    pub(crate) is_relayed: bool,
 }
 
 impl Log {
@@ -22,16 +23,17 @@ impl Log {
         self.counter
     }
 
-    /// The position of the last public event.
-    pub(crate) fn end(&self) -> u64 {
-        self.end
+    /// The last position that was given.
+    pub(crate) fn last_position(&self) -> u64 {
+        self.counter
     }
 
-    pub(crate) fn append(&mut self, event: Envelope) {
+    /// Appends an event; gives its position.
+    pub(crate) fn append(&mut self, event: Envelope) -> u64 {
         let position = self.next_position();
-        self.end = position;
         self.ids.insert(event.id);
         self.contexts.entry(event.context().to_owned()).or_default().push((position, Arc::new(event)));
+        position
     }
 
     pub(crate) fn contains(&self, id: EventId) -> bool {

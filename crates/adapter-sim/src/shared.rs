@@ -9,11 +9,11 @@ use tokio::sync::Notify;
 
 use crate::dice::Dice;
 use crate::disk::Disk;
-use crate::environment::{SimClock, SimIds};
+use crate::environment::{SimClock, SimIds, SimSecrets};
 use crate::faults::Faults;
 use crate::process::Process;
 use crate::trace::Trace;
-use crate::world::Settings;
+use crate::world::{BusKind, Settings};
 use crate::writer;
 
 /// The dice, one set per purpose.
@@ -41,6 +41,7 @@ pub(crate) struct Shared {
     pub(crate) settings: Settings,
     pub(crate) clock: Arc<SimClock>,
     pub(crate) ids: Arc<SimIds>,
+    pub(crate) secrets: Arc<SimSecrets>,
     inside: Mutex<Inside>,
     /// The log grew, or a process died: whoever waits looks again.
     pub(crate) news: Notify,
@@ -53,8 +54,11 @@ impl Shared {
     pub(crate) fn new(seed: u64, settings: Settings) -> Arc<Self> {
         let clock = Arc::new(SimClock::new());
         let ids = Arc::new(SimIds::new(clock.clone(), Dice::new(seed, "ids")));
+        let secrets = Arc::new(SimSecrets::new(Dice::new(seed, "secrets")));
+        let mut disk = Disk::default();
+        disk.log.is_relayed = settings.bus == BusKind::Broker;
         let inside = Inside {
-            disk: Disk::default(),
+            disk,
             faults: settings.faults.clone(),
             dice: AllDice {
                 latency: Dice::new(seed, "latency"),
@@ -67,7 +71,15 @@ impl Shared {
             crashes: 0,
             panics: Vec::new(),
         };
-        Arc::new(Self { seed, settings, clock, ids, inside: Mutex::new(inside), news: Notify::new() })
+        Arc::new(Self {
+            seed,
+            settings,
+            clock,
+            ids,
+            secrets,
+            inside: Mutex::new(inside),
+            news: Notify::new(),
+        })
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, Inside> {

@@ -35,4 +35,8 @@ impl Storage for SimStorage {
         let (shared, process) = (shared.clone(), process.clone());
         Ok(Arc::new(SimJournal { shared, process, service: schema.service }))
     }
+
+    fn is_shared(&self) -> bool {
+        false
+    }
 }

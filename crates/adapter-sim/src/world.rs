@@ -22,8 +22,8 @@ use crate::storage::SimStorage;
 pub enum BusKind {
     /// The embedded log: consumers read by position and commit it.
     Log,
-    /// A broker: consumers have no positions, deliveries may come again, the inbox keeps them
-    /// apart. The commit still hands the events over; there is no relay to run.
+    /// A broker: a relay publishes what commits hold, consumers have no positions, deliveries may
+    /// come again, and the inbox keeps them apart.
     Broker,
 }
 
@@ -92,12 +92,13 @@ impl SimWorld {
     // ── what the process that runs now has ──────────────────────────────────────────────────
     // Whatever was taken for a process is useless once it has died: take it again.
 
-    /// Its time, ids and tasks.
+    /// Its time, ids, secrets and tasks.
     pub fn environment(&self) -> Environment {
         let shared = self.shared.clone();
         Environment {
             clock: shared.clock.clone(),
             ids: shared.ids.clone(),
+            secrets: shared.secrets.clone(),
             spawner: Arc::new(SimSpawner { process: self.process(), shared }),
         }
     }

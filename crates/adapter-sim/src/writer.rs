@@ -5,9 +5,9 @@ use std::sync::Arc;
 use backbone::commit::{Commit, Outcome};
 use backbone::journal::Error;
 use backbone::keyring::SEALED;
-use kernel::{Duration, stable_hash};
+use kernel::{Duration, Timestamp, stable_hash};
 
-use crate::apply::{self, Refused};
+use crate::apply::{self, Meets, Refused};
 use crate::faults::CommitFault;
 use crate::process::{Pending, Process};
 use crate::shared::{Inside, Shared};
@@ -56,7 +56,7 @@ pub(crate) fn write(shared: &Shared, process: &Process, batch: &[Pending]) -> Ve
     let mut inside = shared.lock();
     let mut answers = Vec::with_capacity(batch.len());
     for pending in batch {
-        let answer = write_one(&mut inside, process, pending);
+        let answer = write_one(&mut inside, process, pending, now);
         let digest = digest(&pending.commit);
         let Pending { number, service, fate, .. } = pending;
         let fate = fate.map(|fate| format!(" ({fate:?})")).unwrap_or_default();
@@ -84,17 +84,19 @@ fn digest(commit: &Commit) -> u64 {
     stable_hash(seen.as_bytes())
 }
 
-fn write_one(inside: &mut Inside, process: &Process, pending: &Pending) -> Answer {
+fn write_one(inside: &mut Inside, process: &Process, pending: &Pending, now: Timestamp) -> Answer {
     let Pending { service, commit, fate, .. } = pending;
     let result = if *fate == Some(CommitFault::NotWritten) {
         Err(unavailable("the disk refused"))
     } else {
-        let broken = process.failed_of(service, &commit.built_on);
+        let meets = Meets { broken: process.failed_of(service, &commit.built_on), now };
         let disk = &mut inside.disk;
-        match apply::apply(disk.services.entry(service).or_default(), &mut disk.log, commit, broken) {
+        match apply::apply(disk.services.entry(service).or_default(), &mut disk.log, commit, meets) {
             Ok(position) => Ok(Outcome::Committed { position }),
             Err(Refused::Conflict(which)) => Ok(Outcome::Conflict { which }),
             Err(Refused::Duplicate(answer)) => Ok(Outcome::Duplicate(answer)),
+            Err(Refused::Taken(events)) => Ok(Outcome::Taken { events }),
+            Err(Refused::Fenced(lease)) => Ok(Outcome::Fenced { lease }),
             Err(Refused::Malformed(what)) => Err(Error::Malformed(what)),
         }
     };

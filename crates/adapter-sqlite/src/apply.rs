@@ -7,7 +7,7 @@ use rusqlite::{Connection, params};
 
 use crate::rows;
 use crate::tables::{DocumentSql, Tables};
-use crate::{log, now, put};
+use crate::{leases, log, now, put};
 
 /// Why a commit is not written.
 #[derive(Debug)]
@@ -15,6 +15,8 @@ pub(crate) enum Failure {
     Malformed(String),
     Conflict(String),
     Duplicate(Answer),
+    Taken(Vec<uuid::Uuid>),
+    Fenced(String),
     Sqlite(rusqlite::Error),
     Other(Error),
 }
@@ -91,13 +93,18 @@ pub(crate) fn write(
     if let Some(ticket) = broken {
         return Err(Failure::Conflict(format!("commit {ticket}, on which it was built, failed")));
     }
-    for guard in &commit.guards {
-        hold(conn, tables, guard)?;
+    if let Some(fence) = &commit.fence
+        && !leases::holds(conn, tables.service, fence)?
+    {
+        return Err(Failure::Fenced(fence.lease.clone()));
     }
     match &commit.source {
         Some(Source::Checkpoint { consumer, from, to }) => advance(conn, tables, consumer, *from, *to)?,
         Some(Source::Inbox { consumer, events }) => claim(conn, tables, consumer, events)?,
         None => {}
+    }
+    for guard in &commit.guards {
+        hold(conn, tables, guard)?;
     }
     for append in &commit.appends {
         append_events(conn, tables, append)?;
@@ -163,12 +170,13 @@ fn advance(conn: &Connection, tables: &Tables, consumer: &str, from: u64, to: u6
 fn claim(conn: &Connection, tables: &Tables, consumer: &str, events: &[uuid::Uuid]) -> Result<(), Failure> {
     let at = now().as_micros();
     let mut statement = conn.prepare_cached(&tables.sql.claim)?;
+    let mut taken = Vec::new();
     for event in events {
         if statement.execute(params![consumer, &event.as_bytes()[..], at])? == 0 {
-            return Err(Failure::Conflict(format!("{consumer} has already taken event {event}")));
+            taken.push(*event);
         }
     }
-    Ok(())
+    if taken.is_empty() { Ok(()) } else { Err(Failure::Taken(taken)) }
 }
 
 fn append_events(conn: &Connection, tables: &Tables, append: &Append) -> Result<(), Failure> {

@@ -232,6 +232,8 @@ impl Attempt {
             Ok(position) => Ok(Outcome::Committed { position }),
             Err(Failure::Conflict(which)) => Ok(Outcome::Conflict { which }),
             Err(Failure::Duplicate(answer)) => Ok(Outcome::Duplicate(answer)),
+            Err(Failure::Taken(events)) => Ok(Outcome::Taken { events }),
+            Err(Failure::Fenced(lease)) => Ok(Outcome::Fenced { lease }),
             Err(Failure::Malformed(what)) => Err(Error::Malformed(what)),
             Err(Failure::Other(error)) => Err(error),
             Err(Failure::Sqlite(error)) => Err(error::journal(WRITING, &error)),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use backbone::bus::{Bus, Capabilities, Consumer, Delivery, Error, Subscription};
+use backbone::bus::{Backlog, Bus, Capabilities, Consumer, Delivery, Error, Subscription};
 use kernel::Envelope;
 use tokio::sync::{oneshot, watch};
 
@@ -28,7 +28,7 @@ pub(crate) struct SqliteBus(pub(crate) Arc<Inner>);
 #[async_trait]
 impl Bus for SqliteBus {
     fn capabilities(&self) -> Capabilities {
-        Capabilities { publishes_in_commit: true, reads_by_position: true }
+        Capabilities { publishes_in_commit: true, reads_by_position: true, partitions: 1 }
     }
 
     async fn publish(&self, events: Vec<Envelope>) -> Result<(), Error> {
@@ -55,6 +55,16 @@ impl Bus for SqliteBus {
             open: VecDeque::new(),
             settled: BTreeSet::new(),
         }))
+    }
+
+    async fn backlog(&self, subscription: &Subscription) -> Result<Backlog, Error> {
+        const LOOKING: &str = "looking at what waits";
+        let (context, after) = (subscription.context, subscription.after.unwrap_or(0));
+        if let Some(found) = self.0.shared.tails.of(context).backlog(after) {
+            return Ok(found);
+        }
+        let read = move |conn: &rusqlite::Connection| log::backlog(conn, context, after);
+        self.0.readers.read(LOOKING, Size::Few, read).await.map_err(|e| error::bus(LOOKING, e))
     }
 }
 

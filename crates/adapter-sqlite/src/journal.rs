@@ -4,18 +4,23 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use backbone::collection::{Collection, Query};
-use backbone::commit::{Answer, Commit, StoredEvent};
+use backbone::commit::{Answer, Commit, Fence, StoredEvent};
 use backbone::journal::{
-    Error, Journal, Recorded, Schema, ShadowStep, Storage, Stored, StoredDocument, Submission, Want,
+    Error, Journal, LeaseRequest, Prune, Pruned, Recorded, Schema, Sent, ShadowStep, Storage, Stored,
+    StoredDocument, Submission, Want,
 };
 use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
 use tokio::sync::oneshot;
+use uuid::Uuid;
 
 use crate::open::Inner;
 use crate::queue::{Job, Task};
 use crate::readers::Size;
 use crate::tables::{CollectionTables, Tables};
-use crate::{error, query, rows, schema, writer};
+use crate::{error, leases, log, prune, query, rows, schema, writer};
+
+const LEASING: &str = "taking a lease";
+const PRUNING: &str = "forgetting what is old";
 
 /// Opens the journals of services.
 pub(crate) struct SqliteStorage(pub(crate) Arc<Inner>);
@@ -32,6 +37,11 @@ impl Storage for SqliteStorage {
             self.0.readers.read("opening a service's tables", Size::Few, check).await??;
         }
         Ok(Arc::new(journal))
+    }
+
+    /// One process a directory: the lock sees to it.
+    fn is_shared(&self) -> bool {
+        false
     }
 }
 
@@ -109,10 +119,68 @@ impl Journal for SqliteJournal {
         self.read("reading the service's events", Size::of(limit), read).await
     }
 
+    async fn outgoing(&self, after: u64, limit: usize) -> Result<Vec<Sent>, Error> {
+        let read = move |conn: &Connection, tables: &Tables| {
+            let found = log::of(conn, tables.service, after, limit)?;
+            Ok(found.into_iter().map(|(position, envelope)| Sent { position, envelope }).collect())
+        };
+        self.read("reading what the service published", Size::of(limit), read).await
+    }
+
+    async fn lease(&self, request: LeaseRequest) -> Result<Option<u64>, Error> {
+        let service = self.tables.service;
+        let (told, token) = oneshot::channel();
+        let run = move |conn: &Connection| {
+            let token = leases::take(conn, service, &request).map_err(|e| error::journal(LEASING, &e))?;
+            // Whoever asked may have gone away.
+            let _ = told.send(token);
+            Ok(())
+        };
+        self.change_tables(Box::new(run)).await?;
+        token.await.map_err(|_| error::unavailable(LEASING, writer::GONE))
+    }
+
+    async fn release(&self, fence: Fence) -> Result<(), Error> {
+        let service = self.tables.service;
+        let run = move |conn: &Connection| {
+            leases::give_back(conn, service, &fence).map_err(|e| error::journal(LEASING, &e))
+        };
+        self.change_tables(Box::new(run)).await
+    }
+
+    async fn claimed(&self, consumer: &str, events: &[Uuid]) -> Result<Vec<Uuid>, Error> {
+        let (consumer, events) = (consumer.to_owned(), events.to_vec());
+        let size = Size::of(events.len());
+        let read = move |conn: &Connection, tables: &Tables| {
+            let mut statement = conn.prepare_cached(&tables.sql.claimed)?;
+            let mut found = Vec::new();
+            for event in &events {
+                if statement.exists(params![consumer, &event.as_bytes()[..]])? {
+                    found.push(*event);
+                }
+            }
+            Ok(found)
+        };
+        self.read("looking into an inbox", size, read).await
+    }
+
     async fn checkpoint(&self, consumer: &str) -> Result<u64, Error> {
         let consumer = consumer.to_owned();
         let read = move |conn: &Connection, tables: &Tables| checkpoint(conn, tables, &consumer);
         self.read("reading a checkpoint", Size::Few, read).await
+    }
+
+    async fn prune(&self, prune: Prune) -> Result<Pruned, Error> {
+        let tables = self.tables.clone();
+        let (told, pruned) = oneshot::channel();
+        let run = move |conn: &Connection| {
+            let pruned = prune::forget(conn, &tables, &prune).map_err(|e| error::journal(PRUNING, &e))?;
+            // Whoever asked may have gone away.
+            let _ = told.send(pruned);
+            Ok(())
+        };
+        self.change_tables(Box::new(run)).await?;
+        pruned.await.map_err(|_| error::unavailable(PRUNING, writer::GONE))
     }
 
     async fn shadow(&self, collection: &'static Collection, step: ShadowStep) -> Result<(), Error> {

@@ -14,7 +14,7 @@ use crate::master_key::{MasterKey, new_data_key};
 use crate::now;
 
 /// `a4ck`: the header of a file of keys.
-const APPLICATION_ID: i32 = 0x6134_636b;
+pub(crate) const APPLICATION_ID: i32 = 0x6134_636b;
 const TABLES: &str = "
     CREATE TABLE IF NOT EXISTS keys (
         slot INTEGER PRIMARY KEY, person BLOB NOT NULL UNIQUE, wrapped BLOB NOT NULL, master_id TEXT NOT NULL,

@@ -16,7 +16,7 @@ use crate::master_key::MasterKey;
 use crate::{backup, directory};
 
 /// The file in the data directory.
-const KEYS: &str = "keys.db";
+pub(crate) const KEYS: &str = "keys.db";
 /// How long a key may be used without asking the file (security.md): another process that shares
 /// the file may have destroyed it.
 const CACHED_TIME_MAX: Duration = Duration::from_secs(30);
@@ -125,6 +125,11 @@ impl SqliteKeyRing {
     /// it keeps the keys of persons who are erased later: keep it apart, and not for long.
     pub fn backup(&self, to: &Path) -> Result<(), Error> {
         backup::write(&self.0.path, to, |_, _| {}).map_err(|e| Error(e.to_string()))
+    }
+
+    /// As `backup`, of a directory whose ring somebody else may have open; needs no master key.
+    pub fn copy(directory: &Path, to: &Path) -> Result<(), Error> {
+        backup::write(&directory.join(KEYS), to, |_, _| {}).map_err(|e| Error(e.to_string()))
     }
 
     async fn keys(&self, persons: &[Uuid], make_missing: bool) -> Result<Vec<PersonKey>, Error> {

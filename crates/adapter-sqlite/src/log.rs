@@ -1,7 +1,8 @@
 //! The bus's log: one table in the journal's file, written in the commits' own transactions.
 
-use kernel::{Envelope, MAX_DATA_BYTES};
-use rusqlite::{Connection, params};
+use backbone::bus::{BACKLOG_COUNTED_MAX, Backlog};
+use kernel::{Envelope, MAX_DATA_BYTES, Timestamp};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::rows;
 
@@ -67,6 +68,39 @@ pub(crate) fn after(
     ))?;
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     statement.query_map(params![context, rows::signed(position), limit], rows::envelope)?.collect()
+}
+
+/// At most `limit` events of a service after `position`, in order.
+pub(crate) fn of(
+    conn: &Connection,
+    service: &str,
+    position: u64,
+    limit: usize,
+) -> rusqlite::Result<Vec<(u64, Envelope)>> {
+    let columns = rows::LOG_COLUMNS;
+    let mut statement = conn.prepare_cached(&format!(
+        "SELECT {columns} FROM log WHERE source = ?1 AND position > ?2 ORDER BY position LIMIT ?3"
+    ))?;
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    statement.query_map(params![service, rows::signed(position), limit], rows::envelope)?.collect()
+}
+
+/// What a context holds after `position`, counted as far as the port wants it.
+pub(crate) fn backlog(conn: &Connection, context: &str, position: u64) -> rusqlite::Result<Backlog> {
+    const OLDEST: &str =
+        "SELECT time FROM log WHERE context = ?1 AND position > ?2 ORDER BY position LIMIT 1";
+    const COUNT: &str =
+        "SELECT count(*) FROM (SELECT 1 FROM log WHERE context = ?1 AND position > ?2 LIMIT ?3)";
+    let position = rows::signed(position);
+    let mut oldest = conn.prepare_cached(OLDEST)?;
+    let oldest = oldest.query_row(params![context, position], |row| row.get(0)).optional()?;
+    if oldest.is_none() {
+        return Ok(Backlog::default());
+    }
+    let mut count = conn.prepare_cached(COUNT)?;
+    let most = rows::signed(BACKLOG_COUNTED_MAX);
+    let waiting = count.query_row(params![context, position, most], |row| rows::number(row, 0))?;
+    Ok(Backlog { waiting, oldest: oldest.map(Timestamp::from_micros) })
 }
 
 /// What is wrong with the first event that cannot be kept (reliability.md, rule 7).

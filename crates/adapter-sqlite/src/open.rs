@@ -229,7 +229,7 @@ pub(crate) fn keep_plans(conn: &Connection, statements_max: usize) -> rusqlite::
 }
 
 /// Whose file it is; true where it is new. Nothing is changed before this is known.
-fn identify(conn: &Connection, file: &Path) -> Result<bool, OpenError> {
+pub(crate) fn identify(conn: &Connection, file: &Path) -> Result<bool, OpenError> {
     let read = |pragma: &str| conn.query_row(&format!("PRAGMA {pragma}"), [], |row| row.get::<_, i32>(0));
     let all = || Ok((read("application_id")?, read("user_version")?, read("schema_version")?));
     let (application, layout, schema) = all().map_err(|source| explain(file, source))?;
@@ -275,9 +275,14 @@ fn begin(conn: &Connection, is_new: bool) -> rusqlite::Result<bool> {
     }
     conn.execute_batch(schema::BASE)?;
     let was_clean = is_clean(conn)?;
-    conn.execute("INSERT OR REPLACE INTO _meta (key, value) VALUES ('running', 'yes')", [])?;
+    mark_in_use(conn)?;
     conn.execute_batch("COMMIT")?;
     Ok(was_clean)
+}
+
+/// Whoever opens it next finds that it was not left in order.
+pub(crate) fn mark_in_use(conn: &Connection) -> rusqlite::Result<()> {
+    conn.execute("INSERT OR REPLACE INTO _meta (key, value) VALUES ('running', 'yes')", []).map(drop)
 }
 
 fn is_clean(conn: &Connection) -> rusqlite::Result<bool> {
@@ -292,7 +297,7 @@ pub(crate) fn end(conn: Connection) -> rusqlite::Result<()> {
     conn.close().map_err(|(_, error)| error)
 }
 
-fn explain(file: &Path, source: rusqlite::Error) -> OpenError {
+pub(crate) fn explain(file: &Path, source: rusqlite::Error) -> OpenError {
     let path = file.to_owned();
     if error::is_damage(&source) {
         return OpenError::Damaged { path, reason: source.to_string() };

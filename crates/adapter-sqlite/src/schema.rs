@@ -17,6 +17,9 @@ pub(crate) const BASE: &str = "
     CREATE TABLE IF NOT EXISTS _schema (
         prefix TEXT NOT NULL, collection TEXT NOT NULL, columns TEXT NOT NULL, indexes TEXT NOT NULL,
         children TEXT NOT NULL, generation INTEGER NOT NULL, PRIMARY KEY (prefix, collection)) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS _leases (
+        service TEXT NOT NULL, name TEXT NOT NULL, owner BLOB NOT NULL, token INTEGER NOT NULL,
+        until INTEGER NOT NULL, PRIMARY KEY (service, name)) WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS _published (id BLOB PRIMARY KEY) WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS log (
         position INTEGER PRIMARY KEY, context TEXT NOT NULL, id BLOB NOT NULL, kind TEXT NOT NULL,
@@ -72,9 +75,14 @@ pub(crate) fn check(conn: &Connection, tables: &Tables) -> Result<(), Error> {
 fn make_service(conn: &Connection, tables: &Tables) -> rusqlite::Result<()> {
     let p = &tables.prefix;
     let known = conn.query_row("SELECT 1 FROM _services WHERE prefix = ?1", [p], |_| Ok(())).optional()?;
-    if known.is_some() {
-        return Ok(());
+    if known.is_none() {
+        make_first(conn, p)?;
     }
+    // Came later than the table: stores that were made before get it when they are opened.
+    conn.execute_batch(&format!("CREATE INDEX IF NOT EXISTS {p}_inbox_at ON {p}_inbox (at)"))
+}
+
+fn make_first(conn: &Connection, p: &str) -> rusqlite::Result<()> {
     conn.execute_batch(&format!(
         "CREATE TABLE {p}_events (
             position INTEGER PRIMARY KEY, stream TEXT NOT NULL, version INTEGER NOT NULL, name TEXT NOT NULL,

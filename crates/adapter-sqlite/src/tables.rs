@@ -31,6 +31,7 @@ pub(crate) struct ServiceSql {
     pub(crate) checkpoint_move: String,
     pub(crate) checkpoint: String,
     pub(crate) claim: String,
+    pub(crate) claimed: String,
 }
 
 /// A collection and its shadow.
@@ -133,6 +134,7 @@ impl ServiceSql {
                 "UPDATE {p}_checkpoints SET position = ?2 WHERE consumer = ?1 AND position = ?3"
             ),
             checkpoint: format!("SELECT position FROM {p}_checkpoints WHERE consumer = ?1"),
+            claimed: format!("SELECT 1 FROM {p}_inbox WHERE consumer = ?1 AND event = ?2"),
             claim: format!("INSERT OR IGNORE INTO {p}_inbox (consumer, event, at) VALUES (?1, ?2, ?3)"),
         }
     }

@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use backbone::bus::Delivery;
+use backbone::bus::{BACKLOG_COUNTED_MAX, Backlog, Delivery};
 use kernel::Envelope;
 use tokio::sync::watch;
 
@@ -127,6 +127,20 @@ impl Tail {
             position: *position,
         };
         Some(wanted.map(delivery).collect())
+    }
+}
+
+impl Tail {
+    /// What stands after `position`; `None` where the tail no longer reaches back so far.
+    pub(crate) fn backlog(&self, position: u64) -> Option<Backlog> {
+        let ring = self.lock();
+        if position < ring.floor {
+            return None;
+        }
+        let first = ring.events.partition_point(|(held, _)| *held <= position);
+        let waiting = (ring.events.len() - first) as u64;
+        let oldest = ring.events.get(first).map(|(_, envelope)| envelope.time);
+        Some(Backlog { waiting: waiting.min(BACKLOG_COUNTED_MAX), oldest })
     }
 }
 

@@ -6,6 +6,8 @@ mod directory;
 mod keys;
 mod limits;
 mod one_sync;
+mod restore;
+mod retention;
 mod sample;
 mod tables;
 mod tail;

@@ -8,7 +8,7 @@ use uuid::Uuid;
 /// The market's own audience.
 pub(crate) const AUDIENCE: &str = "a4co-marketplace";
 /// The issuer of people's tokens.
-pub(crate) const PEOPLE_ISSUER: &str = "auth";
+pub const PEOPLE_ISSUER: &str = "auth";
 /// The header's `typ` of a service's token (RFC 8725, explicit typing: neither kind passes for
 /// the other).
 pub(crate) const SERVICE_TYPE: &str = "service+jwt";

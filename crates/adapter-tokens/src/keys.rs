@@ -120,15 +120,20 @@ impl SigningKeys {
     pub fn open(data_directory: &Path, mode: Mode, services: &[&str]) -> Result<Self, KeyError> {
         let folder = data_directory.join(FOLDER);
         make_folder(&folder)?;
+        Self::open_folder(&folder, mode, services)
+    }
+
+    /// As `open`, of a folder that is there: production keeps its keys apart from the data.
+    pub fn open_folder(folder: &Path, mode: Mode, services: &[&str]) -> Result<Self, KeyError> {
         if mode == Mode::Development {
             make_file(&folder.join(DEVELOPMENT))?;
         }
-        let keys = Self::read(&folder, mode)?;
+        let keys = Self::read(folder, mode)?;
         if mode == Mode::Production {
             for service in services {
                 if !keys.by_service.contains_key(*service) {
                     let service = (*service).to_owned();
-                    return Err(KeyError::Missing { service, folder });
+                    return Err(KeyError::Missing { service, folder: folder.to_owned() });
                 }
             }
         }

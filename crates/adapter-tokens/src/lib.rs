@@ -12,6 +12,7 @@ mod signed_tokens;
 #[cfg(test)]
 mod tests;
 
+pub use claims::PEOPLE_ISSUER;
 pub use keys::{KeyError, Mode, SigningKeys, generate};
 pub use public_key::Jwk;
 pub use secret::Secret;

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use backbone::calls::CallSpec;
-use backbone::environment::{Clock, Environment, Ids, Spawner};
+use backbone::environment::{Clock, Environment, Ids, Secrets, Spawner};
 use backbone::route::{Caller, Role};
 use backbone::tokens::{TokenError, Tokens, permissions_of};
 use base64::Engine as _;
@@ -32,6 +32,7 @@ impl World {
         Environment {
             clock: Arc::new(self.clone()),
             ids: Arc::new(self.clone()),
+            secrets: Arc::new(self.clone()),
             spawner: Arc::new(self.clone()),
         }
     }
@@ -54,6 +55,12 @@ impl Ids for World {
     }
     fn random(&self) -> u64 {
         4
+    }
+}
+
+impl Secrets for World {
+    fn bytes(&self) -> [u8; 32] {
+        panic!("tokens need no secrets of their own")
     }
 }
 

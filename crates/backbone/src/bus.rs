@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use kernel::Envelope;
+use kernel::{Envelope, Timestamp};
 
 /// Why the bus could not answer.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -20,6 +20,18 @@ pub enum Error {
     /// The broker took the message but could give it to nobody.
     #[error("no queue takes {0}")]
     Unroutable(String),
+    /// The broker has lost, by its limits, what this consumer has not had. It stands still rather
+    /// than go on in silence: the producers' journals have the events. Whoever has caught up from
+    /// them opens the consumer again with `after: Some(to)`.
+    #[error("{consumer} has not had the positions {from} to {to}, and the broker has them no more")]
+    Gap {
+        /// `order-inventory`.
+        consumer: String,
+        /// The first position that is missing.
+        from: u64,
+        /// The last one.
+        to: u64,
+    },
 }
 
 /// What a bus can do beyond the common promises.
@@ -29,6 +41,8 @@ pub struct Capabilities {
     pub publishes_in_commit: bool,
     /// Deliveries have positions, and a consumer's checkpoint is one: there is no inbox.
     pub reads_by_position: bool,
+    /// Over how many partitions the subjects of a context are spread; each has its own reader.
+    pub partitions: u32,
 }
 
 /// Who reads what.
@@ -40,9 +54,16 @@ pub struct Subscription {
     pub service: &'static str,
     /// The context whose events are read: `inventory`.
     pub context: &'static str,
+    /// Which partition, from 0.
+    pub partition: u32,
     /// Continue after this position (a bus that reads by position), or from the broker's own
     /// mark where it is `None`.
     pub after: Option<u64>,
+}
+
+/// The partition of a subject: the same for ever, on every bus (reliability.md, rule 18).
+pub fn partition_of(subject: &str, partitions: u32) -> u32 {
+    (kernel::stable_hash(subject.as_bytes()) % u64::from(partitions.max(1))) as u32
 }
 
 /// An event that arrived.
@@ -51,8 +72,22 @@ pub struct Delivery {
     /// The event, personal fields encrypted.
     pub envelope: Arc<Envelope>,
     /// Its place in the log, on a bus that reads by position; otherwise a number that the
-    /// consumer settles it by.
+    /// consumer settles it by. Either grows from delivery to delivery, over restarts too (a
+    /// stream's own sequence, or the time of arrival): parked deliveries are kept in its order.
     pub position: u64,
+}
+
+/// How far a backlog is counted: what is longer is given as this.
+pub const BACKLOG_COUNTED_MAX: u64 = 10_000;
+
+/// What waits for a consumer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Backlog {
+    /// How many events, counted up to `BACKLOG_COUNTED_MAX`.
+    pub waiting: u64,
+    /// When the oldest of them was published; `None` where none waits, or where the broker does
+    /// not say.
+    pub oldest: Option<Timestamp>,
 }
 
 /// Carries public events from services to services.
@@ -68,8 +103,21 @@ pub trait Bus: Send + Sync + 'static {
     /// with the same ids.
     async fn publish(&self, events: Vec<Envelope>) -> Result<(), Error>;
 
-    /// Opens a consumer.
+    /// Publishes again what was published before, for a broker that lost it or a consumer that
+    /// missed it: past any window in which the broker would take it for a duplicate. The events'
+    /// ids stay, so that inboxes know them.
+    async fn republish(&self, events: Vec<Envelope>) -> Result<(), Error> {
+        self.publish(events).await
+    }
+
+    /// Opens a consumer. Of several that open the same one, the last is served.
     async fn open(&self, subscription: Subscription) -> Result<Box<dyn Consumer>, Error>;
+
+    /// What waits for a consumer, whether it is open or not: the events after `after` where
+    /// positions are checkpoints; otherwise those that no `fetch` has given yet, and those that
+    /// are to be given again. It is a look: it changes nothing, and an answer means that the bus
+    /// can be reached.
+    async fn backlog(&self, subscription: &Subscription) -> Result<Backlog, Error>;
 }
 
 /// One reader of one context.

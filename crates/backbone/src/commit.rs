@@ -30,6 +30,17 @@ pub struct Commit {
     pub outgoing: Vec<Envelope>,
     /// The deliveries whose effects these are.
     pub source: Option<Source>,
+    /// The lease under which this was done: where it was taken over since, nothing is written.
+    pub fence: Option<Fence>,
+}
+
+/// A lease, as whoever holds it knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fence {
+    /// Its name.
+    pub lease: String,
+    /// The number under which it was taken; whoever takes it over gets a greater one.
+    pub token: u64,
 }
 
 impl Commit {
@@ -198,4 +209,15 @@ pub enum Outcome {
     },
     /// The idempotency key was used before.
     Duplicate(Answer),
+    /// These deliveries of the commit's inbox source took effect before: leave them out and
+    /// decide again.
+    Taken {
+        /// Ids of the events.
+        events: Vec<Uuid>,
+    },
+    /// The commit's lease was taken over: whoever held it stops.
+    Fenced {
+        /// The lease.
+        lease: String,
+    },
 }

@@ -1,5 +1,5 @@
-//! Time, ids, randomness and tasks come from here and nowhere else, so that a simulation owns
-//! them: the same seed gives the same run.
+//! Time, ids, randomness, secrets and tasks come from here and nowhere else, so that a simulation
+//! owns them: the same seed gives the same run.
 
 use std::sync::Arc;
 
@@ -19,8 +19,16 @@ pub trait Clock: Send + Sync + 'static {
 pub trait Ids: Send + Sync + 'static {
     /// A new UUIDv7; later ones sort after earlier ones.
     fn uuid(&self) -> Uuid;
-    /// Uniformly random bits (jitter; never keys).
+    /// Uniformly random bits (jitter; never keys: those come from `Secrets`).
     fn random(&self) -> u64;
+}
+
+/// The source of whatever must not be guessed: keys, tokens, codes. Ids will not do: they tell the
+/// time, follow one another, and their randomness promises uniqueness, not secrecy.
+pub trait Secrets: Send + Sync + 'static {
+    /// 32 fresh bytes that nobody can guess, whatever else they have seen. Only a simulation's and
+    /// a test's follow from a seed.
+    fn bytes(&self) -> [u8; 32];
 }
 
 /// Starts tasks.
@@ -29,13 +37,15 @@ pub trait Spawner: Send + Sync + 'static {
     fn spawn(&self, name: &'static str, task: BoxFuture<'static, ()>);
 }
 
-/// The three of them.
+/// All of them.
 #[derive(Clone)]
 pub struct Environment {
     /// The clock.
     pub clock: Arc<dyn Clock>,
     /// The ids.
     pub ids: Arc<dyn Ids>,
+    /// The secrets.
+    pub secrets: Arc<dyn Secrets>,
     /// The tasks.
     pub spawner: Arc<dyn Spawner>,
 }

@@ -2,11 +2,12 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use kernel::Timestamp;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use crate::collection::{Collection, Query};
-use crate::commit::{Answer, Commit, Outcome, Snapshot, StoredEvent};
+use crate::commit::{Answer, Commit, Fence, Outcome, Snapshot, StoredEvent};
 
 /// Why the journal could not answer.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -41,6 +42,10 @@ pub struct Schema {
 pub trait Storage: Send + Sync + 'static {
     /// Makes what is missing and gives the service's handle.
     async fn open(&self, schema: Schema) -> Result<std::sync::Arc<dyn Journal>, Error>;
+
+    /// True where other processes may write to the same journals at the same time: what was read
+    /// before may be stale, and what one alone may do is done under a lease.
+    fn is_shared(&self) -> bool;
 }
 
 /// Something whose current state is wanted.
@@ -90,6 +95,46 @@ pub struct Recorded {
     pub event: StoredEvent,
 }
 
+/// A public event with its place in the service's own log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sent {
+    /// Grows in commit order, with gaps.
+    pub position: u64,
+    /// The event, personal fields encrypted.
+    pub envelope: kernel::Envelope,
+}
+
+/// Somebody wants to be the only one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeaseRequest {
+    /// What for: `relay`, `timers`, `order-inventory/0`.
+    pub name: String,
+    /// Who: one id for each run of a process.
+    pub owner: Uuid,
+    /// For how long from now, by the store's clock, unless it is renewed.
+    pub lasts: kernel::Duration,
+}
+
+/// What may be forgotten.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Prune {
+    /// Answers that were given before this moment.
+    pub answers_before: Timestamp,
+    /// Deliveries that were claimed before this moment, by the store's clock.
+    pub inbox_before: Timestamp,
+    /// At most so many of each.
+    pub limit: usize,
+}
+
+/// How much was forgotten.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pruned {
+    /// Answers.
+    pub answers: usize,
+    /// Claims of deliveries.
+    pub claims: usize,
+}
+
 /// The answer to a submitted commit, in the future.
 pub type Submission = oneshot::Receiver<Result<Outcome, Error>>;
 
@@ -99,10 +144,15 @@ pub type Submission = oneshot::Receiver<Result<Outcome, Error>>;
 /// - A commit is written entirely or not at all, and `Committed` means that it is durable.
 /// - Commits take effect in the order in which `submit` was called.
 /// - Appending to a version that a stream does not have is a conflict; so is a put, delete or
-///   guard on another version, a checkpoint that is not at `from`, an inbox event already
-///   claimed, and building on a commit that failed. A conflict leaves no trace and does not
+///   guard on another version, a checkpoint that is not at `from`, and building on a commit that
+///   failed. A conflict leaves no trace and does not
 ///   disturb the commits beside it.
-/// - A used idempotency key is a duplicate and gives the first answer.
+/// - A commit whose lease was taken over is fenced: nothing of it is written, however late it
+///   comes.
+/// - Deliveries that were claimed before are named, all of them, and nothing is written; that
+///   outweighs a conflict over versions.
+/// - A used idempotency key is a duplicate and gives the first answer, and a claim holds, until
+///   `prune` is told that they are old enough; it forgets nothing else, and nothing younger.
 /// - Nothing can be read before it is durable.
 /// - Positions grow in commit order: a reader that pages by position misses nothing.
 /// - An append of nothing is malformed, and so is an event above `MAX_DATA_BYTES`.
@@ -126,8 +176,26 @@ pub trait Journal: Send + Sync + 'static {
     /// All of the service's events after `position`, at most `limit`, in commit order.
     async fn feed(&self, after: u64, limit: usize) -> Result<Vec<Recorded>, Error>;
 
+    /// The service's public events after `position`, at most `limit`, in commit order: what a
+    /// relay publishes, and what is published again.
+    async fn outgoing(&self, after: u64, limit: usize) -> Result<Vec<Sent>, Error>;
+
+    /// Takes a lease that is free or has run out, or renews one's own: gives its token, or `None`
+    /// while another holds it. A token is kept by renewing in time and grows with each new holder.
+    async fn lease(&self, request: LeaseRequest) -> Result<Option<u64>, Error>;
+
+    /// Gives a lease back before its time; nothing happens where another holds it by now.
+    async fn release(&self, fence: Fence) -> Result<(), Error>;
+
+    /// Those of `events` that a consumer's inbox has claimed, in the order asked.
+    async fn claimed(&self, consumer: &str, events: &[Uuid]) -> Result<Vec<Uuid>, Error>;
+
     /// Where a consumer or projection stands; 0 where it never began.
     async fn checkpoint(&self, consumer: &str) -> Result<u64, Error>;
+
+    /// Forgets answers and claims that are old enough, at most a number of each, the oldest first.
+    /// Streams, documents, public events and checkpoints are not touched: they are the record.
+    async fn prune(&self, prune: Prune) -> Result<Pruned, Error>;
 
     /// Makes, swaps in or drops the shadow of a collection.
     async fn shadow(&self, collection: &'static Collection, step: ShadowStep) -> Result<(), Error>;

@@ -25,6 +25,7 @@ pub mod system;
 pub mod testing;
 pub mod timer;
 pub mod tokens;
+pub mod trace;
 pub mod work;
 pub mod workspace;
 

@@ -37,6 +37,9 @@ pub struct Module {
     pub service: &'static str,
     /// The public events it publishes; anything else is refused.
     pub publishes: Vec<&'static EventType>,
+    /// Public events of its own that this version does not publish yet: others may react to them
+    /// already. What is reacted to and stands in neither list is a start-up error.
+    pub later: Vec<&'static EventType>,
     /// What it does on public events.
     pub reactions: Vec<Reaction>,
     /// Its sagas.
@@ -63,6 +66,7 @@ impl Module {
         Self {
             service,
             publishes: Vec::new(),
+            later: Vec::new(),
             reactions: Vec::new(),
             sagas: Vec::new(),
             timers: Vec::new(),

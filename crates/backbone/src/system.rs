@@ -167,6 +167,10 @@ pub struct DeadLetter {
     pub last_failed_at: Timestamp,
     /// When it was moved here.
     pub moved_at: Timestamp,
+    /// Where a projection failed: how many later facts of the key were passed over since. They
+    /// stay in the log.
+    #[serde(default)]
+    pub behind: u64,
     /// The event, untouched.
     pub event: KeptEvent,
 }
@@ -196,8 +200,19 @@ pub struct Attempt {
     pub consumer: String,
     /// Which delivery.
     pub position: u64,
+    /// Its event: on a broker the same delivery comes again under another number. Records of older
+    /// programs have none.
+    #[serde(default)]
+    pub event: Uuid,
     /// How often it has been started.
     pub attempts: u32,
+}
+
+impl Attempt {
+    /// Whether it is of this delivery.
+    pub fn is_of(&self, position: u64, event: Uuid) -> bool {
+        if self.event.is_nil() { self.position == position } else { self.event == event }
+    }
 }
 
 impl Document for Attempt {

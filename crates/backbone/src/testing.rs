@@ -15,7 +15,7 @@ use crate::collection::ColumnValue;
 use crate::commit::StoredEvent;
 use crate::context::Context;
 use crate::document::Document;
-use crate::environment::{Environment, Ids};
+use crate::environment::{Environment, Ids, Secrets};
 use crate::journal::{Stored, StoredDocument, Want};
 use crate::module::Module;
 use crate::outcome::Refusal;
@@ -83,11 +83,26 @@ impl Ids for StageIds {
     }
 }
 
+/// The same in every run, and another each time: worth nothing as secrets.
+#[derive(Default)]
+struct StageSecrets(Mutex<u64>);
+
+impl Secrets for StageSecrets {
+    fn bytes(&self) -> [u8; 32] {
+        let mut next = self.0.lock().expect("no test panics while it makes a secret");
+        *next += 1;
+        let mut bytes = [0xA4; 32];
+        bytes[24..].copy_from_slice(&next.to_be_bytes());
+        bytes
+    }
+}
+
 /// A stage for one module; clones share it.
 #[derive(Clone)]
 pub struct Stage {
     inner: Arc<Mutex<Inner>>,
     ids: Arc<StageIds>,
+    secrets: Arc<StageSecrets>,
 }
 
 impl Stage {
@@ -104,7 +119,11 @@ impl Stage {
                 Err(CallError::Unreachable { to: request.spec.to, reason: "the stage has no answer".into() })
             }),
         };
-        Self { inner: Arc::new(Mutex::new(inner)), ids: Arc::new(StageIds(Mutex::new(0))) }
+        Self {
+            inner: Arc::new(Mutex::new(inner)),
+            ids: Arc::new(StageIds(Mutex::new(0))),
+            secrets: Arc::default(),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -115,7 +134,8 @@ impl Stage {
     pub fn context(&self) -> Context {
         let service = self.lock().service;
         let stage = Arc::new(self.clone());
-        let environment = Environment { clock: stage.clone(), ids: self.ids.clone(), spawner: stage.clone() };
+        let (ids, secrets) = (self.ids.clone(), self.secrets.clone());
+        let environment = Environment { clock: stage.clone(), ids, secrets, spawner: stage.clone() };
         Context { service, commands: stage.clone(), documents: stage.clone(), calls: stage, environment }
     }
 
@@ -205,7 +225,7 @@ impl Stage {
         let origin = Origin {
             correlation_id: envelope.correlation_id.clone(),
             causation_id: envelope.id.to_string(),
-            traceparent: None,
+            traceparent: envelope.traceparent.clone(),
         };
         self.run_as(origin, |ws| run(envelope, ws))
     }
@@ -278,6 +298,7 @@ impl Stage {
                     key: call.key.clone(),
                     call: call.call.clone(),
                     correlation_id: saga.correlation_id.clone(),
+                    traceparent: saga.traceparent.clone(),
                 });
             }
         }
@@ -361,7 +382,7 @@ impl Inner {
                 correlation_id: outgoing.origin.correlation_id.clone(),
                 causation_id: outgoing.origin.causation_id.clone(),
                 sequence: outgoing.sequence,
-                traceparent: None,
+                traceparent: outgoing.origin.traceparent.clone(),
                 key_id: None,
                 data: bytes(&outgoing.announcement.payload),
             });

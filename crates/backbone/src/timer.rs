@@ -25,6 +25,9 @@ pub struct Timer {
     pub due: Timestamp,
     /// Whatever the setter wants to recognise it by: a saga's generation.
     pub generation: u64,
+    /// The trace context of what set it. Rows of older programs have none.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub traceparent: Option<String>,
 }
 
 impl Document for Timer {
@@ -68,7 +71,9 @@ impl TimerHandler {
 impl Workspace<'_> {
     /// Sets (or moves) the timer `name` of `key`.
     pub fn set_timer(&mut self, name: &str, key: impl ToString, due: Timestamp, generation: u64) {
-        self.overwrite(Timer { name: name.to_owned(), key: key.to_string(), due, generation });
+        let (name, key) = (name.to_owned(), key.to_string());
+        let traceparent = self.origin().traceparent.clone();
+        self.overwrite(Timer { name, key, due, generation, traceparent });
     }
 
     /// Takes the timer away.

@@ -230,7 +230,7 @@ pub struct Workspace<'a> {
     states: &'a dyn States,
     ids: &'a dyn Ids,
     now: Timestamp,
-    origin: Arc<Origin>,
+    pub(crate) origin: Arc<Origin>,
     draft: Draft,
     last_version: u64,
     publishing: u64,

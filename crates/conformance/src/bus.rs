@@ -2,6 +2,7 @@
 
 mod delivery;
 mod settling;
+mod waiting;
 
 use std::collections::BTreeSet;
 
@@ -34,6 +35,8 @@ pub fn bus_scenarios() -> Vec<Scenario> {
         "what was acknowledged does not come again from a broker", "Consumer: acknowledge", settling::acknowledged;
         "what was not acknowledged comes again to the next one who opens the consumer", "reliability.md rule 9", settling::opened_again;
         "giving back nothing is harmless", "Consumer: give_back", settling::nothing_given_back;
+        "what waits for a consumer is told, whether it is open or not", "reliability.md rule 16, Bus: backlog", waiting::told;
+        "a long backlog is counted as far as it is promised", "bus::BACKLOG_COUNTED_MAX", waiting::long;
     }
 }
 

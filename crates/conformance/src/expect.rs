@@ -52,6 +52,22 @@ pub(crate) fn conflict(answered: Answered, names: &str) -> Result<(), String> {
     }
 }
 
+/// A commit that must be refused for these deliveries, which were claimed before.
+pub(crate) fn taken(answered: Answered, expected: &[uuid::Uuid]) -> Result<(), String> {
+    match outcome(answered)? {
+        Outcome::Taken { events } => equal("the deliveries claimed before", events, expected.to_vec()),
+        other => Err(format!("expected {expected:?} to be taken, found {other:?}")),
+    }
+}
+
+/// A commit whose lease must have been taken over.
+pub(crate) fn fenced(answered: Answered, name: &str) -> Result<(), String> {
+    match outcome(answered)? {
+        Outcome::Fenced { lease } => equal("the lease", lease.as_str(), name),
+        other => Err(format!("expected to be fenced by {name:?}, found {other:?}")),
+    }
+}
+
 /// A commit that must meet a used key.
 pub(crate) fn duplicate(answered: Answered) -> Result<Answer, String> {
     match outcome(answered)? {

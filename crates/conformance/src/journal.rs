@@ -3,11 +3,13 @@
 mod answers;
 mod documents;
 mod feed;
+mod leases;
 mod look;
 mod model;
 mod order;
 mod outgoing;
 mod paging;
+mod pruning;
 mod queries;
 mod shadow;
 mod sources;
@@ -49,6 +51,10 @@ fn state() -> Vec<Scenario> {
         "of two commits in flight under one key the second is a duplicate", "Journal: answer, order", answers::in_flight;
         "a commit that conflicts does not use up its key", "Journal: answer, atomicity", answers::conflicts_use_no_key;
         "a repeated request is a duplicate even where it would conflict", "reliability.md rule 25", answers::before_conflicts;
+        "an answer younger than the limit stays a duplicate and an older one is forgotten", "reliability.md rule 10", pruning::answers;
+        "a claim younger than the limit holds and an older one is forgotten", "reliability.md rule 10", pruning::claims;
+        "so many are forgotten at a time as were asked for, the oldest first", "Journal: prune", pruning::few_at_a_time;
+        "what is the record is never forgotten", "Journal: prune", pruning::the_record;
         "a checkpoint moves from where it stands, and moving it twice is a conflict", "reliability.md rule 21", sources::checkpoints;
         "checkpoints of several consumers do not disturb each other", "reliability.md rule 21", sources::separate_checkpoints;
         "a delivery is claimed once per consumer, for ever", "reliability.md rule 10", sources::inbox;
@@ -73,6 +79,14 @@ fn commits() -> Vec<Scenario> {
         "a commit's position is that of its last public event and positions grow", "commit::Outcome::Committed", outgoing::positions;
         "a reader of the bus misses nothing of many writers", "reliability.md rule 3", outgoing::polling_reader;
         "a restart between two reads of the log loses and doubles nothing", "reliability.md rule 24", outgoing::reading_on;
+        "public events are kept for a relay if and only if their commit was written, in commit order", "reliability.md rules 1 and 2", outgoing::kept_for_a_relay;
+        "a relay that pages throughout many writers misses nothing", "reliability.md rule 3", outgoing::polling_relay;
+        "of many who ask for a lease one gets it", "Journal: lease", leases::one_holder;
+        "a lease renewed in time keeps its token, over restarts too", "Journal: lease", leases::renewal;
+        "a commit under a lease that was taken over writes nothing", "reliability.md rule 2", leases::taken_over;
+        "a lease that ran out holds until it is taken, and is another one then", "Journal: lease", leases::run_out;
+        "a lease given back is free at once, and cannot be given back by who held it before", "Journal: release", leases::given_back;
+        "a commit under a lease that nobody took writes nothing", "Journal: fenced", leases::never_taken;
         "random commits end as the model says and leave the state it says", "Journal: all promises at once", model::random_commits;
     }
 }

@@ -92,7 +92,8 @@ impl World {
         context: &'static str,
         after: Option<u64>,
     ) -> Result<Box<dyn Consumer>, String> {
-        let subscription = Subscription { consumer: name.to_owned(), service: "inventory", context, after };
+        let subscription =
+            Subscription { consumer: name.to_owned(), service: "inventory", context, partition: 0, after };
         self.ports.bus.open(subscription).await.shown("opening a consumer")
     }
 

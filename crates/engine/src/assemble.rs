@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use backbone::collection::{Collection, ColumnValue};
 use backbone::commit::{
     Answer, Append, Commit, Delete, Expected, Guard, Put, Snapshot, Source, StoredEvent, Target,
 };
@@ -69,6 +70,25 @@ pub(crate) fn assemble(draft: &Draft) -> Assembled {
 }
 
 impl Assembled {
+    /// The documents of a collection that are written, with their columns, or `None` where they
+    /// are removed.
+    pub(crate) fn documents<'a>(
+        &'a self,
+        collection: &'static Collection,
+    ) -> impl Iterator<Item = (&'a str, Option<&'a [ColumnValue]>)> {
+        let written = self.changes.iter().flat_map(|(_, _, writes)| &writes.documents);
+        let of = move |document: &&DraftDocument| document.collection.name == collection.name;
+        written.filter(of).map(|document| {
+            let columns = document.body.as_ref().map(|(_, columns, _)| columns.as_slice());
+            (document.id.as_str(), columns)
+        })
+    }
+
+    /// The types of the public events, in order.
+    pub(crate) fn published(&self) -> impl Iterator<Item = &'static str> {
+        self.outgoing.iter().map(|outgoing| outgoing.announcement.kind.name)
+    }
+
     /// The persons whose keys are needed.
     pub(crate) fn persons(&self) -> &BTreeSet<Uuid> {
         &self.persons

@@ -1,6 +1,7 @@
 //! Predicted states: what things will be once the commits in flight are durable.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 
 use backbone::workspace::{Key, Slot, States};
@@ -15,6 +16,8 @@ pub(crate) struct Entry {
 
 /// Predicted states, the least recently used forgotten first.
 pub(crate) struct Cache {
+    /// Whether what is durable may be remembered: not where others write to the same store.
+    keeps_durable: bool,
     // Interior mutability because looking something up makes it recent.
     entries: RefCell<LruCache<Key, Entry>>,
 }
@@ -22,7 +25,36 @@ pub(crate) struct Cache {
 impl Cache {
     pub(crate) fn new(capacity: usize) -> Self {
         let capacity = NonZeroUsize::new(capacity).unwrap_or(NonZeroUsize::MIN);
-        Self { entries: RefCell::new(LruCache::new(capacity)) }
+        Self { keeps_durable: true, entries: RefCell::new(LruCache::new(capacity)) }
+    }
+
+    /// Remembers nothing but what is in flight beyond the round in which it was loaded: others
+    /// write to the same store.
+    #[must_use]
+    pub(crate) fn of_shared_store(mut self, is_shared: bool) -> Self {
+        self.keeps_durable = !is_shared;
+        self
+    }
+
+    /// Which of `keys` must be loaded for the next round.
+    pub(crate) fn lacks<'k>(&self, keys: &'k BTreeSet<Key>) -> impl Iterator<Item = &'k Key> {
+        let entries = self.entries.borrow();
+        let stays =
+            |key: &&Key| entries.peek(*key).is_some_and(|entry| self.keeps_durable || entry.ticket != 0);
+        keys.iter().filter(|key| !stays(key)).collect::<Vec<_>>().into_iter()
+    }
+
+    /// All that was loaded has been decided on.
+    pub(crate) fn end_round(&mut self) {
+        if self.keeps_durable {
+            return;
+        }
+        let entries = self.entries.get_mut();
+        let durable: Vec<Key> =
+            entries.iter().filter(|(_, entry)| entry.ticket == 0).map(|(key, _)| key.clone()).collect();
+        for key in durable {
+            entries.pop(&key);
+        }
     }
 
     /// The ticket of the commit in flight that a state rests on.

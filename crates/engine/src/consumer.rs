@@ -5,17 +5,19 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use backbone::bus::{Bus, Capabilities, Consumer as Reader, Delivery, Subscription};
-use backbone::commit::Source;
+use backbone::bus::{self, Bus, Capabilities, Consumer as Reader, Delivery, Subscription};
+use backbone::commit::{Fence, Source};
 use backbone::keyring::PersonKey;
 use backbone::outcome::Refusal;
 use backbone::reaction::Reaction;
 use backbone::system::{KeptEvent, Parked};
+use backbone::trace::id_of;
 use backbone::work::{Origin, Priority};
 use backbone::workspace::{Key, Workspace};
 use kernel::{Duration, Envelope, ErrorKind, Timestamp};
 use serde_json::Value;
 use tokio::sync::Notify;
+use tracing::Span;
 use uuid::Uuid;
 
 use crate::decider::{Job, JobError, Part, PartOutcome};
@@ -24,6 +26,9 @@ use crate::host::Host;
 use crate::lanes::{self, Lanes};
 use crate::sealing;
 use crate::shutdown::Shutdown;
+use crate::signs::ConsumerSigns;
+use crate::spans::{self, Opened};
+use crate::tenure::Tenure;
 
 /// How many deliveries are fetched, and committed, at a time: the window in flight.
 pub(crate) const WINDOW: usize = 256;
@@ -34,8 +39,11 @@ const PARKED_MAX: usize = 10_000;
 /// How many parked deliveries of a lane are tried in one commit.
 const LANE_BATCH: usize = 64;
 
-/// Waits while the store or the bus is down.
-const OUTAGE: Duration = Duration::from_millis(500);
+/// How often the blocked lanes are read again on a shared store.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
+
+/// Why a reader is closed and opened again (reliability.md, rule 16).
+const DEAF: &str = "its reader gets nothing while events wait";
 
 /// What a consumer is made of.
 pub(crate) struct Consumer {
@@ -43,10 +51,14 @@ pub(crate) struct Consumer {
     pub(crate) bus: Arc<dyn Bus>,
     pub(crate) name: String,
     pub(crate) context: &'static str,
+    /// Which part of the context's subjects it reads.
+    pub(crate) partition: u32,
     pub(crate) reactions: BTreeMap<&'static str, Reaction>,
     pub(crate) retries: &'static [Duration],
     /// Rung when an operator changed the dead letters.
     pub(crate) bell: Arc<Notify>,
+    pub(crate) signs: Arc<ConsumerSigns>,
+    pub(crate) tenure: Tenure,
 }
 
 impl Consumer {
@@ -59,34 +71,65 @@ impl Consumer {
             consumer: self.name.clone(),
             service: self.host.service(),
             context: self.context,
+            partition: self.partition,
             after: self.capabilities().reads_by_position.then_some(after),
         };
         self.bus.open(subscription).await
     }
 
-    /// Runs until shutdown; whatever is down is waited for.
-    pub(crate) async fn run(self, mut shutdown: Shutdown) {
-        let clock = self.host.environment().clock.clone();
-        while !shutdown.is_on() {
-            let Err(reason) = self.read_on(&mut shutdown).await else { return };
-            tracing::warn!(consumer = self.name, reason, "the consumer pauses and begins again");
-            tokio::select! {
-                biased;
-                () = shutdown.wait() => return,
-                () = clock.sleep(OUTAGE) => {}
-            }
+    /// Runs until shutdown; whatever is down is waited for. One replica reads at a time.
+    pub(crate) async fn run(self, shutdown: Shutdown) {
+        let lease = self.place();
+        let read = |fence| self.read_under(fence, shutdown.clone());
+        self.host.leases().hold(&self.host, &lease, &shutdown, read).await;
+    }
+
+    async fn read_under(&self, fence: Option<Fence>, mut shutdown: Shutdown) -> Result<(), String> {
+        let read = async {
+            self.tenure.begin(self, fence).await?;
+            self.read_on(&mut shutdown).await?;
+            self.tenure.end(self).await
+        };
+        let read = read.await;
+        if let Err(reason) = &read {
+            self.signs.fails(reason, self.host.environment().clock.now());
         }
+        read
+    }
+
+    /// Its name among all readers of the service.
+    pub(crate) fn place(&self) -> String {
+        match self.partition {
+            0 => self.name.clone(),
+            partition => format!("{}/{partition}", self.name),
+        }
+    }
+
+    /// Whether deliveries about `subject` come here.
+    fn is_mine(&self, subject: &str) -> bool {
+        bus::partition_of(subject, self.capabilities().partitions) == self.partition
+    }
+
+    pub(crate) async fn lanes(&self) -> Result<Lanes, String> {
+        let mut lanes = Lanes::load(&**self.host.journal(), &self.name).await.map_err(|e| e.to_string())?;
+        lanes.blocked.retain(|subject, _| self.is_mine(subject));
+        Ok(lanes)
     }
 
     async fn read_on(&self, shutdown: &mut Shutdown) -> Result<(), String> {
         let journal = self.host.journal().clone();
         let clock = self.host.environment().clock.clone();
         let mut position = journal.checkpoint(&self.name).await.map_err(|e| e.to_string())?;
-        let mut lanes = Lanes::load(&*journal, &self.name).await.map_err(|e| e.to_string())?;
+        let mut lanes = self.lanes().await?;
+        // An operator may act at another replica, which rings no bell here.
+        let is_shared = self.tenure.fence().is_some();
+        let look_again = if is_shared { LOOK_AGAIN } else { Duration::from_secs(3_600) };
         let mut reader = self.open(position).await.map_err(|e| e.to_string())?;
+        self.signs.reads(position, clock.now());
         loop {
-            let due = lanes.next_due().map_or(Duration::from_secs(3_600), |due| due.since(clock.now()));
+            let due = lanes.next_due().map_or(look_again, |due| due.since(clock.now()).min(look_again));
             let room = lanes.parked() < PARKED_MAX;
+            self.signs.parks(&lanes, !room);
             tokio::select! {
                 biased;
                 () = shutdown.wait() => {
@@ -94,16 +137,22 @@ impl Consumer {
                     return Ok(());
                 }
                 () = self.bell.notified() => {
-                    lanes = Lanes::load(&*journal, &self.name).await.map_err(|e| e.to_string())?;
+                    lanes = self.lanes().await?;
                 }
                 () = clock.sleep(due), if !lanes.blocked.is_empty() => {
+                    if is_shared {
+                        lanes = self.lanes().await?;
+                    }
                     for subject in lanes.due(clock.now()) {
                         self.retry(&subject, &mut lanes).await?;
                     }
                 }
+                () = self.signs.deaf.notified() => return Err(DEAF.to_owned()),
                 fetched = reader.fetch(WINDOW), if room => {
                     let deliveries = fetched.map_err(|e| e.to_string())?;
+                    self.signs.takes(deliveries.len(), clock.now());
                     position = self.take(&deliveries, position, &mut lanes).await?;
+                    self.signs.progresses(position, clock.now());
                     let taken: Vec<u64> = deliveries.iter().map(|delivery| delivery.position).collect();
                     // A failed acknowledgement is normal life: the inbox or the position knows.
                     if let Err(error) = reader.acknowledge(&taken).await {
@@ -114,13 +163,32 @@ impl Consumer {
         }
     }
 
-    /// Takes in a batch as one commit; gives where the consumer stands now.
+    /// Takes in a batch as one commit; gives where the consumer stands now. What a broker
+    /// delivers again, and took effect before, is left out.
     pub(crate) async fn take(
         &self,
         deliveries: &[Delivery],
         from: u64,
         lanes: &mut Lanes,
     ) -> Result<u64, String> {
+        match self.take_once(deliveries, from, lanes).await {
+            Err(JobError::Taken(before)) => {
+                let fresh = deliveries.iter().filter(|delivery| !before.contains(&delivery.envelope.id.0));
+                let fresh: Vec<Delivery> = fresh.cloned().collect();
+                // One reader at a time: what is left cannot be taken meanwhile.
+                self.take_once(&fresh, from, lanes).await
+            }
+            other => other,
+        }
+        .map_err(|error| error.to_string())
+    }
+
+    async fn take_once(
+        &self,
+        deliveries: &[Delivery],
+        from: u64,
+        lanes: &mut Lanes,
+    ) -> Result<u64, JobError> {
         let Some(to) = deliveries.last().map(|delivery| delivery.position) else { return Ok(from) };
         let known: Vec<&Delivery> = deliveries
             .iter()
@@ -134,7 +202,8 @@ impl Consumer {
         let ordered = self.by_rank(free);
         let mut parts = Vec::with_capacity(ordered.len());
         for delivery in &ordered {
-            parts.push(self.part(&self.readable(&delivery.envelope).await?, &delivery.envelope.subject));
+            let envelope = self.readable(&delivery.envelope).await.map_err(JobError::Unavailable)?;
+            parts.push(self.part(&envelope, &delivery.envelope.subject));
         }
         let ordered: Vec<Delivery> = ordered.into_iter().cloned().collect();
         let behind: Vec<Delivery> = behind.into_iter().cloned().collect();
@@ -158,20 +227,20 @@ impl Consumer {
             }
             Ok(())
         };
-        let count = parts.len();
+        let begun = self.host.environment().clock.now();
         let job = Job {
             parts,
             source: Some(source),
-            idempotency: None,
             finish: Some(Box::new(finish)),
-            priority: Priority::Normal,
+            fence: self.tenure.fence(),
+            ..Job::default()
         };
-        let done = self.host.perform(job).await.map_err(|e: JobError| e.to_string())?;
-        metrics::counter!("a4co_events_consumed_total", "consumer" => self.name.clone())
-            .increment(count as u64);
+        let done = self.host.perform(job).await?;
         let now = self.host.environment().clock.now();
+        let tried = ordered.iter().map(|delivery| (delivery.envelope.kind.as_str(), 1));
+        self.count(tried, &done, now.since(begun));
         for delivery in &behind {
-            lanes.park(&delivery.envelope.subject, None);
+            lanes.park(&delivery.envelope.subject, None, now);
         }
         for (delivery, outcome) in ordered.iter().zip(&done.outcomes) {
             self.note(delivery, outcome, now, lanes);
@@ -183,23 +252,25 @@ impl Consumer {
         let subject = &delivery.envelope.subject;
         match outcome {
             PartOutcome::Done(_) => {}
-            PartOutcome::Behind => lanes.park(subject, None),
+            PartOutcome::Behind => lanes.park(subject, None, now),
             PartOutcome::Failed(refusal) => {
                 let failure = Failure::first(refusal, now);
                 let fate = fate(&failure, self.retries, now);
                 let (kind, id, error) = (&delivery.envelope.kind, delivery.envelope.id, &failure.error);
-                tracing::warn!(consumer = self.name, kind, %id, error, ?fate, "a delivery failed");
+                let trace = delivery.envelope.traceparent.as_deref().and_then(id_of);
+                tracing::warn!(
+                    consumer = self.name,
+                    kind,
+                    %id,
+                    error,
+                    ?fate,
+                    correlation.id = delivery.envelope.correlation_id,
+                    trace.id = trace,
+                    "a delivery failed"
+                );
                 match fate {
-                    Fate::Retry(due) => {
-                        metrics::counter!("a4co_events_retried_total", "consumer" => self.name.clone())
-                            .increment(1);
-                        lanes.park(subject, Some(due));
-                    }
-                    Fate::Dead => {
-                        metrics::counter!("a4co_events_dead_total", "consumer" => self.name.clone())
-                            .increment(1);
-                        lanes.bury(subject);
-                    }
+                    Fate::Retry(due) => lanes.park(subject, Some(due), now),
+                    Fate::Dead => lanes.bury(subject),
                 }
             }
         }
@@ -235,14 +306,15 @@ impl Consumer {
 
     fn part(&self, envelope: &Arc<Envelope>, subject: &str) -> Part {
         let reaction = self.reactions[envelope.kind.as_str()].run.clone();
+        let Opened { span, traceparent } = spans::reaction(&self.host, &self.name, envelope);
         let origin = Origin {
             correlation_id: envelope.correlation_id.clone(),
             causation_id: envelope.id.to_string(),
-            traceparent: envelope.traceparent.clone(),
+            traceparent,
         };
         let envelope = envelope.clone();
         let decision = move |ws: &mut Workspace<'_>| reaction(&envelope, ws).map(|()| Value::Null);
-        Part { name: "reaction", origin, lane: Some(subject.into()), decision: Arc::new(decision) }
+        Part { name: "reaction", origin, span, lane: Some(subject.into()), decision: Arc::new(decision) }
     }
 
     /// The envelope with its personal fields readable.
@@ -275,6 +347,7 @@ impl Consumer {
         let attempts_max = self.retries.len() as u32 + 1;
         if first.attempts >= attempts_max {
             self.bury(first.clone()).await?;
+            self.signs.metrics.given_up(&first.event.kind);
         } else {
             self.charge(first).await?;
             self.try_lane(parked).await?;
@@ -283,8 +356,7 @@ impl Consumer {
     }
 
     async fn reload_lane(&self, subject: &str, lanes: &mut Lanes) -> Result<(), String> {
-        let journal = self.host.journal().clone();
-        let fresh = Lanes::load(&*journal, &self.name).await.map_err(|e| e.to_string())?;
+        let fresh = self.lanes().await?;
         match fresh.blocked.get(subject) {
             Some(lane) => lanes.blocked.insert(subject.to_owned(), lane.clone()),
             None => lanes.blocked.remove(subject),
@@ -348,6 +420,9 @@ impl Consumer {
             };
             parts.push(Part { decision: Arc::new(once), ..part });
         }
+        let attempts = |(index, row): (usize, &Parked)| if index == 0 { row.attempts + 1 } else { 1 };
+        let tried: Vec<(String, u32)> =
+            parked.iter().enumerate().map(|(i, row)| (row.event.kind.clone(), attempts((i, row)))).collect();
         let (name, retries) = (self.name.clone(), self.retries);
         let finish = move |outcomes: &[PartOutcome], ws: &mut Workspace<'_>| {
             for (index, (row, outcome)) in parked.iter().zip(outcomes).enumerate() {
@@ -361,9 +436,12 @@ impl Consumer {
             Ok(())
         };
         let finish: crate::decider::Finish = Box::new(finish);
-        let job =
-            Job { parts, source: None, idempotency: None, finish: Some(finish), priority: Priority::Normal };
-        self.host.perform(job).await.map(drop).map_err(|e| e.to_string())
+        let job = Job { parts, finish: Some(finish), fence: self.tenure.fence(), ..Job::default() };
+        let begun = self.host.environment().clock.now();
+        let done = self.host.perform(job).await.map_err(|e| e.to_string())?;
+        let took = self.host.environment().clock.now().since(begun);
+        self.count(tried.iter().map(|(kind, attempts)| (kind.as_str(), *attempts)), &done, took);
+        Ok(())
     }
 
     pub(crate) async fn decide(
@@ -372,9 +450,10 @@ impl Consumer {
         decide: impl Fn(&mut Workspace<'_>) -> Result<(), Refusal> + Send + Sync + 'static,
     ) -> Result<(), String> {
         let decision = move |ws: &mut Workspace<'_>| decide(ws).map(|()| Value::Null);
-        let part = Part { name, origin: Origin::default(), lane: None, decision: Arc::new(decision) };
+        let (origin, span) = (Origin::default(), Span::none());
+        let part = Part { name, origin, span, lane: None, decision: Arc::new(decision) };
         let priority = Priority::High;
-        let job = Job { parts: vec![part], source: None, idempotency: None, finish: None, priority };
+        let job = Job { parts: vec![part], priority, fence: self.tenure.fence(), ..Job::default() };
         let done = self.host.perform(job).await.map_err(|e| e.to_string())?;
         match done.outcomes.into_iter().next() {
             Some(PartOutcome::Failed(refusal)) => Err(refusal.to_string()),
@@ -400,13 +479,14 @@ impl Consumer {
         let to = delivery.position;
         let source = self.source(std::slice::from_ref(delivery), from, to);
         let job = Job {
-            parts: Vec::new(),
             source: Some(source),
-            idempotency: None,
             finish: Some(Box::new(finish)),
             priority: Priority::High,
+            fence: self.tenure.fence(),
+            ..Job::default()
         };
         self.host.perform(job).await.map_err(|e| e.to_string())?;
+        self.signs.metrics.given_up(&delivery.envelope.kind);
         Ok(to)
     }
 }

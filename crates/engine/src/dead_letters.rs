@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use backbone::Document;
+use backbone::bus::Bus;
 use backbone::collection::{ColumnValue, Query};
 use backbone::journal;
 use backbone::outcome::Rejection;
+use backbone::projection::Projection;
 use backbone::system::{DEAD_LETTERS, DeadLetter, Parked};
 use backbone::work::{Commands, Error, Origin, Work};
 use backbone::workspace::Workspace;
@@ -15,12 +17,21 @@ use serde_json::Value;
 use tokio::sync::Notify;
 
 use crate::host::Host;
+use crate::projections::{self, Folder, Refold};
 
 /// The dead letters of all services that run here.
 #[derive(Clone)]
 pub struct DeadLetters {
     pub(crate) hosts: Arc<BTreeMap<&'static str, Arc<Host>>>,
-    pub(crate) bells: Arc<BTreeMap<String, Arc<Notify>>>,
+    pub(crate) bells: Arc<BTreeMap<String, Vec<Arc<Notify>>>>,
+    pub(crate) bus: Arc<dyn Bus>,
+    /// By service and the name under which they stand in dead letters.
+    pub(crate) projections: Arc<BTreeMap<(&'static str, String), Projection>>,
+}
+
+pub(crate) fn unknown(id: &str) -> Rejection {
+    let message = format!("there is no dead letter {id}: it was retried or discarded before");
+    Rejection::not_found("no-such-dead-letter", message)
 }
 
 /// Why it was not done.
@@ -62,8 +73,12 @@ impl DeadLetters {
             .collect()
     }
 
-    /// Puts a dead letter back at the head of its key, with a fresh budget.
+    /// Puts a dead letter back at the head of its key, with a fresh budget. A projection's is
+    /// folded again at once, with all that its key missed.
     pub async fn retry(&self, service: &str, id: &str) -> Result<(), DeadLetterError> {
+        if let Some(folder) = self.folder(service, id)? {
+            return Ok(projections::release(&folder, &*self.bus, id, Refold::WithIt).await?);
+        }
         self.act(service, id, |letter, ws| {
             let due = ws.now();
             ws.overwrite(Parked {
@@ -81,7 +96,18 @@ impl DeadLetters {
 
     /// Gives a dead letter up for good; what waits behind it flows.
     pub async fn discard(&self, service: &str, id: &str) -> Result<(), DeadLetterError> {
+        if let Some(folder) = self.folder(service, id)? {
+            return Ok(projections::release(&folder, &*self.bus, id, Refold::WithoutIt).await?);
+        }
         self.act(service, id, |_, _| {}).await
+    }
+
+    /// The projection whose dead letter this is; the id begins with its name.
+    fn folder(&self, service: &str, id: &str) -> Result<Option<Folder<'_>>, DeadLetterError> {
+        let host = self.host(service)?;
+        let Some((consumer, _)) = id.rsplit_once('/') else { return Ok(None) };
+        let found = self.projections.get(&(host.service(), consumer.to_owned()));
+        Ok(found.map(|projection| Folder { host, projection }))
     }
 
     async fn act(
@@ -99,8 +125,7 @@ impl DeadLetters {
         };
         let work = Work::new("dead-letter", origin, move |ws| {
             let Some(letter) = ws.get::<DeadLetter>(&wanted)? else {
-                let message = format!("there is no dead letter {wanted}: it was retried or discarded before");
-                return Err(Rejection::not_found("no-such-dead-letter", message).into());
+                return Err(unknown(&wanted).into());
             };
             ws.remove::<DeadLetter>(letter.id())?;
             then(&letter, ws);
@@ -108,7 +133,7 @@ impl DeadLetters {
         });
         let done = host.execute(work).await?;
         let consumer: String = serde_json::from_slice(&done.answer).unwrap_or_default();
-        if let Some(bell) = self.bells.get(&consumer) {
+        for bell in self.bells.get(&consumer).into_iter().flatten() {
             bell.notify_one();
         }
         Ok(())

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use backbone::commit::{Answer, Commit, Outcome, Source};
+use backbone::commit::{Answer, Commit, Fence, Outcome, Source};
 use backbone::journal;
 use backbone::outcome::Refusal;
 use backbone::saga::PendingCall;
@@ -19,11 +19,14 @@ use futures::stream::{FuturesUnordered, StreamExt};
 use kernel::{ErrorKind, Timestamp};
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
+use tracing::Span;
 
 use crate::assemble::{Assembled, Stamp, assemble};
 use crate::cache::Cache;
 use crate::host::Host;
+use crate::marks::Marks;
 use crate::sealing::KeyTable;
+use crate::spans;
 
 /// How often a job is decided again after conflicts before it is given up.
 const CONFLICTS_MAX: u32 = 200;
@@ -38,6 +41,8 @@ const STATES_MAX: usize = 8_192;
 pub(crate) struct Part {
     pub(crate) name: &'static str,
     pub(crate) origin: Origin,
+    /// Ends when the job is settled.
+    pub(crate) span: Span,
     /// Parts of one lane take effect in order or not at all: after a failure the rest waits.
     pub(crate) lane: Option<Arc<str>>,
     pub(crate) decision: Decision,
@@ -56,6 +61,7 @@ pub(crate) enum PartOutcome {
 pub(crate) type Finish = Box<dyn Fn(&[PartOutcome], &mut Workspace<'_>) -> Result<(), Refusal> + Send>;
 
 /// Decisions that become one commit.
+#[derive(Default)]
 pub(crate) struct Job {
     pub(crate) parts: Vec<Part>,
     pub(crate) source: Option<Source>,
@@ -63,6 +69,8 @@ pub(crate) struct Job {
     /// With this a failed part does not stop the others; without it, nothing is committed.
     pub(crate) finish: Option<Finish>,
     pub(crate) priority: Priority,
+    /// The lease under which it is done.
+    pub(crate) fence: Option<Fence>,
 }
 
 /// A job that is durable.
@@ -82,6 +90,11 @@ pub(crate) enum JobError {
     Failed(String),
     #[error("the engine is shutting down")]
     Closed,
+    /// These deliveries took effect before.
+    #[error("{} deliveries took effect before", .0.len())]
+    Taken(Vec<uuid::Uuid>),
+    #[error("the lease {0} was taken over")]
+    Fenced(String),
 }
 
 pub(crate) type Reply = oneshot::Sender<Result<JobDone, JobError>>;
@@ -91,6 +104,8 @@ struct Queued {
     reply: Reply,
     sequence: u64,
     conflicts: u32,
+    /// All that it asked for so far: on a shared store it is loaded anew, and together.
+    needs: BTreeSet<Key>,
 }
 
 struct Submitted {
@@ -100,6 +115,7 @@ struct Submitted {
     touched: Vec<Key>,
     timers: Vec<(String, Option<Timer>)>,
     calls: Vec<PendingCall>,
+    marks: Marks,
 }
 
 struct Prepared {
@@ -133,10 +149,11 @@ pub(crate) struct Decider {
 
 impl Decider {
     pub(crate) fn new(host: Arc<Host>, inbox: mpsc::Receiver<(Job, Reply)>) -> Self {
+        let is_shared = host.leases().is_shared();
         Self {
             host,
             inbox,
-            cache: Cache::new(STATES_MAX),
+            cache: Cache::new(STATES_MAX).of_shared_store(is_shared),
             ready: Vec::new(),
             loads: FuturesUnordered::new(),
             syncs: FuturesUnordered::new(),
@@ -165,6 +182,7 @@ impl Decider {
             }
             self.drain(&mut arrived);
             self.decide_ready().await;
+            self.cache.end_round();
         }
     }
 
@@ -188,7 +206,7 @@ impl Decider {
         for (job, reply) in arrived.drain(..) {
             let sequence = self.next_sequence;
             self.next_sequence += 1;
-            self.ready.push(Queued { job, reply, sequence, conflicts: 0 });
+            self.ready.push(Queued { job, reply, sequence, conflicts: 0, needs: BTreeSet::new() });
         }
     }
 
@@ -199,13 +217,15 @@ impl Decider {
         let mut ready = std::mem::take(&mut self.ready);
         ready.sort_by_key(|queued| (queued.job.priority, queued.sequence));
         let (mut missing, mut waiting, mut prepared) = (BTreeSet::new(), Vec::new(), Vec::new());
-        for queued in ready {
+        for mut queued in ready {
             match self.decide(&queued.job) {
                 Decided::Missing(keys) => {
-                    missing.extend(keys);
+                    queued.needs.extend(keys);
+                    missing.extend(self.cache.lacks(&queued.needs).cloned());
                     waiting.push(queued);
                 }
                 Decided::Rejected(outcomes) => {
+                    spans::close(&queued.job.parts, &outcomes);
                     let _ = queued.reply.send(Ok(JobDone { outcomes, position: 0, repeated: None }));
                 }
                 Decided::Ready(decided) => prepared.push(self.prepare(queued, *decided)),
@@ -234,9 +254,13 @@ impl Decider {
                 continue;
             }
             let mut nested = ws.nested(part.origin.clone());
-            match guarded(part.name, || (part.decision)(&mut nested)) {
-                Ok(value) => {
-                    let draft = nested.into_draft();
+            let decide = || part.span.in_scope(|| (part.decision)(&mut nested));
+            let decided = guarded(part.name, decide).and_then(|value| {
+                let draft = nested.into_draft();
+                self.host.fits(&draft).map(|()| (value, draft))
+            });
+            match decided {
+                Ok((value, draft)) => {
                     ws.absorb(draft);
                     outcomes.push(PartOutcome::Done(value));
                 }
@@ -289,7 +313,8 @@ impl Decider {
             at: now,
         });
         let calls = std::mem::take(&mut draft.calls);
-        let submitted = Submitted { queued, outcomes, ticket, touched, timers, calls };
+        let marks = Marks::of(&assembled);
+        let submitted = Submitted { queued, outcomes, ticket, touched, timers, calls, marks };
         Prepared { submitted, assembled, built_on, answer, now }
     }
 
@@ -317,7 +342,8 @@ impl Decider {
                 }
                 Ok(commit) => {
                     let ticket = submitted.ticket;
-                    let submission = self.host.journal().submit(Commit { ticket, built_on, ..commit });
+                    let fence = submitted.queued.job.fence.clone();
+                    let submission = self.host.journal().submit(Commit { ticket, built_on, fence, ..commit });
                     self.syncs.push(Box::pin(async move {
                         let lost = || journal::Error::Unavailable {
                             operation: "committing",
@@ -347,7 +373,9 @@ impl Decider {
                 for key in &submitted.touched {
                     self.cache.confirm(key, submitted.ticket);
                 }
-                let Submitted { queued, outcomes, timers, calls, .. } = submitted;
+                let Submitted { queued, outcomes, timers, calls, marks, .. } = submitted;
+                spans::close(&queued.job.parts, &outcomes);
+                self.host.signs().committed(marks);
                 self.host.committed(timers, calls);
                 let _ = queued.reply.send(Ok(JobDone { outcomes, position, repeated: None }));
             }
@@ -370,6 +398,8 @@ impl Decider {
                     self.ready.push(queued);
                 }
             }
+            Ok(Outcome::Taken { events }) => self.give_up(submitted, JobError::Taken(events)),
+            Ok(Outcome::Fenced { lease }) => self.give_up(submitted, JobError::Fenced(lease)),
             Err(error @ journal::Error::Malformed(_)) => {
                 self.give_up(submitted, JobError::Failed(error.to_string()));
             }
@@ -404,7 +434,7 @@ impl Decider {
 }
 
 /// Runs a decision; a panic is a failure that counts as an attempt.
-fn guarded<T>(name: &str, decide: impl FnOnce() -> Result<T, Refusal>) -> Result<T, Refusal> {
+pub(crate) fn guarded<T>(name: &str, decide: impl FnOnce() -> Result<T, Refusal>) -> Result<T, Refusal> {
     std::panic::catch_unwind(AssertUnwindSafe(decide)).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
         let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();

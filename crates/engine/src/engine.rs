@@ -10,8 +10,10 @@ use backbone::environment::Environment;
 use backbone::journal::{self, Schema, Storage};
 use backbone::keyring::KeyRing;
 use backbone::module::Module;
+use backbone::projection::Projection;
 use backbone::system::SYSTEM_COLLECTIONS;
 use backbone::timer::TimerHandler;
+use backbone::trace::Tracing;
 use tokio::sync::{Notify, mpsc};
 
 use crate::consumer::Consumer;
@@ -19,8 +21,15 @@ use crate::dead_letters::DeadLetters;
 use crate::decider::{Decider, Job, Reply};
 use crate::host::Host;
 use crate::keys::Keys;
+use crate::leases::Leases;
+use crate::metrics::ServiceMetrics;
+use crate::rebuilds::Projections;
+use crate::service_watch::{Followed, ServiceWatch};
 use crate::shutdown::Switch;
-use crate::{doubt, projections, recovery, sagas, timers};
+use crate::signs::{ConsumerSigns, Reads};
+use crate::tenure::Tenure;
+use crate::watch::Watch;
+use crate::{doubt, projections, recovery, relay, retention, sagas, subscriptions, timers};
 
 /// What the engine stands on.
 #[derive(Clone)]
@@ -71,6 +80,19 @@ pub enum StartError {
         /// The event.
         event: &'static str,
     },
+    /// A service waits for an event that its producer, which runs here, does not publish.
+    #[error(
+        "{service} follows {event}, which {producer} does not publish: add it to `publishes` of {producer}'s \
+         module, or drop what follows it"
+    )]
+    NobodyPublishes {
+        /// The service that follows it.
+        service: &'static str,
+        /// The event.
+        event: &'static str,
+        /// Its producer.
+        producer: &'static str,
+    },
     /// A context was made for a service whose module was never mounted.
     #[error("service {0} has a context but no module")]
     NoModule(&'static str),
@@ -92,6 +114,7 @@ struct Prepared {
 pub struct Engine {
     parts: Parts,
     keys: Arc<Keys>,
+    tracing: Tracing,
     services: BTreeMap<&'static str, Prepared>,
 }
 
@@ -99,14 +122,21 @@ impl Engine {
     /// An engine without modules.
     pub fn new(parts: Parts) -> Self {
         let keys = Arc::new(Keys::new(parts.keyring.clone(), parts.environment.clock.clone()));
-        Self { parts, keys, services: BTreeMap::new() }
+        Self { parts, keys, tracing: Tracing::OFF, services: BTreeMap::new() }
+    }
+
+    /// Keeps traces; say so before any context is made.
+    #[must_use]
+    pub fn traced(mut self, tracing: Tracing) -> Self {
+        self.tracing = tracing;
+        self
     }
 
     /// The context to make a service's module with.
     pub fn context(&mut self, service: &'static str, calls: Arc<dyn Calls>) -> Context {
         let environment = self.parts.environment.clone();
         let prepared = self.services.entry(service).or_insert_with(|| {
-            let (host, inbox) = Host::new(service, environment.clone(), self.keys.clone());
+            let (host, inbox) = Host::new(service, environment.clone(), self.keys.clone(), self.tracing);
             Prepared { host, inbox, module: None }
         });
         let host = prepared.host.clone();
@@ -132,21 +162,31 @@ impl Engine {
 
     /// Opens the journals and starts everything.
     pub async fn start(self, options: Options) -> Result<Running, StartError> {
+        subscriptions::check(self.services.values().filter_map(|prepared| prepared.module.as_ref()))?;
         let switch = Switch::new();
         let spawner = self.parts.environment.spawner.clone();
         let (mut hosts, mut consumers, mut modules) = (BTreeMap::new(), Vec::new(), Vec::new());
-        let mut bells = BTreeMap::new();
+        let (mut bells, mut by_consumer) = (BTreeMap::new(), BTreeMap::new());
+        let mut watched = Vec::new();
+        let leases = Leases::new(self.parts.environment.ids.uuid(), self.parts.storage.is_shared());
         for (service, prepared) in self.services {
             let module = prepared.module.ok_or(StartError::NoModule(service))?;
             let collections = SYSTEM_COLLECTIONS.iter().chain(&module.collections).copied().collect();
             let journal = self.parts.storage.open(Schema { service, collections }).await?;
-            prepared.host.open(journal);
+            prepared.host.open(journal, leases);
+            prepared.host.declare(module.publishes.iter().map(|event| event.name).collect());
+            begin_signs(&prepared.host, &module).await?;
             hosts.insert(service, prepared.host.clone());
             let decider = Decider::new(prepared.host.clone(), prepared.inbox);
             spawner.spawn("decider", Box::pin(decider.run()));
-            for consumer in consumers_of(&prepared.host, &self.parts.bus, &module) {
-                bells.insert(consumer.name.clone(), consumer.bell.clone());
+            let own = consumers_of(&prepared.host, &self.parts.bus, &module);
+            watched.push(watch_of(&prepared.host, &own, &module));
+            for consumer in own {
+                bells.entry(consumer.name.clone()).or_insert_with(Vec::new).push(consumer.bell.clone());
                 consumers.push(consumer);
+            }
+            for projection in &module.projections {
+                by_consumer.insert((service, projections::checkpoint_name(projection)), projection.clone());
             }
             modules.push((prepared.host, module));
         }
@@ -159,9 +199,39 @@ impl Engine {
         for (host, module) in modules {
             start_module(&host, module, &self.parts.bus, &switch).await?;
         }
-        let dead_letters = DeadLetters { hosts: Arc::new(hosts.clone()), bells: Arc::new(bells) };
-        Ok(Running { hosts, dead_letters, switch })
+        let rebuildable =
+            by_consumer.iter().map(|((service, _), projection): (&(&str, String), &Projection)| {
+                (hosts[service].clone(), projection.clone())
+            });
+        let projections = Projections::new(self.parts.bus.clone(), rebuildable.collect());
+        let dead_letters = DeadLetters {
+            hosts: Arc::new(hosts.clone()),
+            bells: Arc::new(bells),
+            bus: self.parts.bus.clone(),
+            projections: Arc::new(by_consumer),
+        };
+        let watch = Watch::new(self.parts.environment.clock.clone(), self.parts.bus.clone(), watched);
+        spawner.spawn("watch", Box::pin(watch.clone().run(switch.handle())));
+        Ok(Running { hosts, dead_letters, projections, watch, switch })
     }
+}
+
+/// Before anything runs: what is under way since the last run.
+async fn begin_signs(host: &Host, module: &Module) -> Result<(), journal::Error> {
+    let published = module.publishes.iter().map(|event| event.name);
+    let metrics = ServiceMetrics::of(module.service, published);
+    let sagas: Vec<&'static str> = module.sagas.iter().map(|saga| saga.name).collect();
+    host.signs().begin(&**host.journal(), metrics, &sagas).await
+}
+
+fn watch_of(host: &Arc<Host>, consumers: &[Consumer], module: &Module) -> ServiceWatch {
+    let followed = |projection: &Projection| Followed {
+        name: projection.name,
+        checkpoint: projections::checkpoint_name(projection),
+        follows: projection.follows,
+    };
+    let signs = consumers.iter().map(|consumer| consumer.signs.clone()).collect();
+    ServiceWatch::new(host.clone(), signs, module.projections.iter().map(followed).collect())
 }
 
 async fn start_module(
@@ -179,7 +249,13 @@ async fn start_module(
     let registrations = Arc::new(module.sagas);
     let doubts = doubt::run(host.clone(), registrations.clone(), switch.handle());
     spawner.spawn("doubts", Box::pin(doubts));
+    let recall = sagas::recall(host.clone(), registrations.clone(), switch.handle());
+    spawner.spawn("saga-recall", Box::pin(recall));
     spawner.spawn("sagas", Box::pin(sagas::run(host.clone(), registrations, switch.handle())));
+    if !bus.capabilities().publishes_in_commit {
+        spawner.spawn("relay", Box::pin(relay::run(host.clone(), bus.clone(), switch.handle())));
+    }
+    spawner.spawn("housekeeping", Box::pin(retention::run(host.clone(), switch.handle())));
     for projection in module.projections {
         let run = projections::run(host.clone(), bus.clone(), projection, switch.handle());
         spawner.spawn("projection", Box::pin(run));
@@ -189,23 +265,30 @@ async fn start_module(
 
 fn consumers_of(host: &Arc<Host>, bus: &Arc<dyn Bus>, module: &Module) -> Vec<Consumer> {
     let contexts: BTreeSet<&'static str> = module.reactions.iter().map(|r| r.event.context()).collect();
-    contexts
-        .into_iter()
-        .map(|context| Consumer {
+    let by_position = bus.capabilities().reads_by_position;
+    let partitions = bus.capabilities().partitions.max(1);
+    let consumer = |(context, partition)| {
+        let of_context = module.reactions.iter().filter(|reaction| reaction.event.context() == context);
+        let name = format!("{}-{context}", module.service);
+        let kinds = of_context.clone().map(|reaction| reaction.event.name);
+        let (consumer, service) = (name.clone(), module.service);
+        let reads = Reads { consumer, service, context, partition, by_position };
+        let signs = ConsumerSigns::new(reads, kinds);
+        Consumer {
             host: host.clone(),
             bus: bus.clone(),
-            name: format!("{}-{context}", module.service),
+            name,
             context,
-            reactions: module
-                .reactions
-                .iter()
-                .filter(|reaction| reaction.event.context() == context)
-                .map(|reaction| (reaction.event.name, reaction.clone()))
-                .collect(),
+            partition,
+            reactions: of_context.map(|reaction| (reaction.event.name, reaction.clone())).collect(),
             retries: module.retries,
             bell: Arc::new(Notify::new()),
-        })
-        .collect()
+            signs: Arc::new(signs),
+            tenure: Tenure::default(),
+        }
+    };
+    let places = contexts.into_iter().flat_map(|context| (0..partitions).map(move |part| (context, part)));
+    places.map(consumer).collect()
 }
 
 fn check(module: &Module) -> Result<(), StartError> {
@@ -225,7 +308,7 @@ fn check(module: &Module) -> Result<(), StartError> {
             return Err(StartError::Twice { service, what });
         }
     }
-    for event in &module.publishes {
+    for event in module.publishes.iter().chain(&module.later) {
         if event.producer != service {
             return Err(StartError::NotTheProducer { service, event: event.name, producer: event.producer });
         }
@@ -242,6 +325,8 @@ fn check(module: &Module) -> Result<(), StartError> {
 pub struct Running {
     hosts: BTreeMap<&'static str, Arc<Host>>,
     dead_letters: DeadLetters,
+    projections: Projections,
+    watch: Watch,
     switch: Switch,
 }
 
@@ -254,6 +339,16 @@ impl Running {
     /// The dead letters of all services.
     pub fn dead_letters(&self) -> DeadLetters {
         self.dead_letters.clone()
+    }
+
+    /// The projections of all services.
+    pub fn projections(&self) -> Projections {
+        self.projections.clone()
+    }
+
+    /// Health and alerts of all services.
+    pub fn watch(&self) -> Watch {
+        self.watch.clone()
     }
 
     /// Stops fetching, finishes what is decided, and returns when all is settled.

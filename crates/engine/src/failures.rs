@@ -113,6 +113,7 @@ pub(crate) fn dead_letter(
         first_failed_at: failure.first_failed_at,
         last_failed_at: now,
         moved_at: now,
+        behind: 0,
         event,
     }
 }

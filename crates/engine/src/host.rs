@@ -7,17 +7,24 @@ use async_trait::async_trait;
 use backbone::environment::Environment;
 use backbone::journal::{self, Journal, Stored};
 use backbone::keyring::PersonKey;
+use backbone::outcome::Refusal;
 use backbone::saga::PendingCall;
 use backbone::timer::Timer;
-use backbone::work::{Commands, Done, Error, Idempotency, Work};
-use backbone::workspace::{Key, Slot, Unrestored};
+use backbone::trace::Tracing;
+use backbone::work::{Commands, Done, Error, Idempotency, Origin, Work};
+use backbone::workspace::{Draft, Key, Slot, Unrestored};
 use tokio::sync::{Notify, mpsc, oneshot};
 use uuid::Uuid;
 
 use crate::decider::{Job, JobDone, JobError, Part, PartOutcome, Reply};
+use crate::fit::{self, Published};
 use crate::keys::Keys;
+use crate::leases::Leases;
+use crate::marks::ServiceSigns;
+use crate::projections::{Gate, Gates};
 use crate::sagas::Caller;
 use crate::sealing::{self, KeyTable};
+use crate::spans::{self, Opened};
 use crate::timers::TimerHeap;
 
 /// One service as the engine sees it.
@@ -25,13 +32,17 @@ pub struct Host {
     service: &'static str,
     environment: Environment,
     keys: Arc<Keys>,
-    journal: OnceLock<Arc<dyn Journal>>,
+    tracing: Tracing,
+    journal: OnceLock<(Arc<dyn Journal>, Leases)>,
+    published: OnceLock<Published>,
+    gates: Gates,
     door: mpsc::Sender<(Job, Reply)>,
     timers: TimerHeap,
     caller: Caller,
     commits: AtomicU64,
     committed: Notify,
     doubts: Notify,
+    signs: ServiceSigns,
 }
 
 impl Host {
@@ -39,19 +50,24 @@ impl Host {
         service: &'static str,
         environment: Environment,
         keys: Arc<Keys>,
+        tracing: Tracing,
     ) -> (Arc<Self>, mpsc::Receiver<(Job, Reply)>) {
         let (door, inbox) = mpsc::channel(1_024);
         let host = Self {
             service,
             environment,
             keys,
+            tracing,
             journal: OnceLock::new(),
+            published: OnceLock::new(),
+            gates: Gates::default(),
             door,
             timers: TimerHeap::default(),
             caller: Caller::default(),
             commits: AtomicU64::new(0),
             committed: Notify::new(),
             doubts: Notify::new(),
+            signs: ServiceSigns::default(),
         };
         (Arc::new(host), inbox)
     }
@@ -69,20 +85,53 @@ impl Host {
         &self.keys
     }
 
+    pub(crate) fn tracing(&self) -> Tracing {
+        self.tracing
+    }
+
     pub(crate) fn timers(&self) -> &TimerHeap {
         &self.timers
+    }
+
+    pub(crate) fn signs(&self) -> &ServiceSigns {
+        &self.signs
     }
 
     pub(crate) fn caller(&self) -> &Caller {
         &self.caller
     }
 
-    pub(crate) fn open(&self, journal: Arc<dyn Journal>) {
-        assert!(self.journal.set(journal).is_ok(), "a service's journal is opened once");
+    pub(crate) fn open(&self, journal: Arc<dyn Journal>, leases: Leases) {
+        assert!(self.journal.set((journal, leases)).is_ok(), "a service's journal is opened once");
+    }
+
+    /// Takes in what the service's module declares that it publishes.
+    pub(crate) fn declare(&self, published: Published) {
+        assert!(self.published.set(published).is_ok(), "a service's module is mounted once");
+    }
+
+    /// Refuses what may not be committed: see `fit`.
+    pub(crate) fn fits(&self, draft: &Draft) -> Result<(), Refusal> {
+        let published = self.published.get().expect("the engine mounts the module before anything runs");
+        fit::check(self.service, published, draft)
+    }
+
+    /// Where those who write to a projection's read model wait for their turn.
+    pub(crate) fn gate(&self, projection: &'static str) -> Gate {
+        self.gates.of(projection)
     }
 
     /// The service's journal.
     pub fn journal(&self) -> &Arc<dyn Journal> {
+        &self.opened().0
+    }
+
+    /// What one replica alone may do, it does under one of these.
+    pub(crate) fn leases(&self) -> Leases {
+        self.opened().1
+    }
+
+    fn opened(&self) -> &(Arc<dyn Journal>, Leases) {
         self.journal.get().expect("the engine opens the journal before anything runs")
     }
 
@@ -235,13 +284,15 @@ impl Commands for Host {
     async fn execute(&self, work: Work) -> Result<Done, Error> {
         let fingerprint = work.idempotency.as_ref().map(|idempotency| idempotency.fingerprint);
         let idempotency = work.idempotency.clone();
-        let part = Part { name: work.name, origin: work.origin, lane: None, decision: work.decision };
+        let Opened { span, traceparent } =
+            spans::command(self, work.name, work.origin.traceparent.as_deref());
+        let origin = Origin { traceparent, ..work.origin };
+        let part = Part { name: work.name, origin, span, lane: None, decision: work.decision };
         let job = Job {
             parts: vec![part],
-            source: None,
             idempotency: work.idempotency,
-            finish: None,
             priority: work.priority,
+            ..Job::default()
         };
         match self.perform(job).await {
             Ok(JobDone { repeated: Some(answer), .. }) => repeated(answer, fingerprint),
@@ -263,6 +314,8 @@ impl Commands for Host {
                 None => Err(Error::Unavailable(reason)),
             },
             Err(JobError::Failed(reason)) => Err(Error::Failed(reason)),
+            // Neither deliveries nor a lease stand behind a command.
+            Err(error @ (JobError::Taken(_) | JobError::Fenced(_))) => Err(Error::Failed(error.to_string())),
             Err(JobError::Closed) => Err(Error::Unavailable("the service is shutting down".to_owned())),
         }
     }

@@ -87,3 +87,64 @@ impl Keys {
         self.known.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+
+    use async_trait::async_trait;
+    use backbone::keyring::DataKey;
+    use futures::future::BoxFuture;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Hand(AtomicI64);
+
+    impl Clock for Hand {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_micros(self.0.load(Ordering::SeqCst))
+        }
+
+        fn sleep(&self, _: Duration) -> BoxFuture<'static, ()> {
+            Box::pin(std::future::pending())
+        }
+    }
+
+    #[derive(Default)]
+    struct Counted(AtomicUsize);
+
+    #[async_trait]
+    impl KeyRing for Counted {
+        fn master_id(&self) -> String {
+            "master".to_owned()
+        }
+
+        async fn ensure(&self, persons: &[Uuid]) -> Result<Vec<PersonKey>, Error> {
+            self.find(persons).await
+        }
+
+        async fn find(&self, persons: &[Uuid]) -> Result<Vec<PersonKey>, Error> {
+            self.0.fetch_add(1, Ordering::SeqCst);
+            Ok(persons.iter().map(|_| PersonKey::Known(DataKey([7; 32]))).collect())
+        }
+
+        async fn erase(&self, _: Uuid) -> Result<(), Error> {
+            Ok(())
+        }
+    }
+
+    /// security.md: a key is remembered for 30 s at most, so that one erased elsewhere is gone here.
+    #[tokio::test]
+    async fn a_key_is_asked_for_again_after_thirty_seconds() {
+        let (hand, ring) = (Arc::new(Hand::default()), Arc::new(Counted::default()));
+        let keys = Keys::new(ring.clone(), hand.clone());
+        let asked = async |at_s: i64| {
+            hand.0.store(at_s * 1_000_000, Ordering::SeqCst);
+            let _ = keys.find(&[Uuid::nil()]).await;
+            ring.0.load(Ordering::SeqCst)
+        };
+        assert_eq!((asked(0).await, asked(29).await), (1, 1), "remembered");
+        assert_eq!((asked(31).await, asked(60).await), (2, 2), "asked for again, and remembered again");
+    }
+}

@@ -16,6 +16,8 @@ pub(crate) struct Lane {
     pub(crate) parked: usize,
     /// When its first one is due; `None` behind a dead letter.
     pub(crate) due: Option<Timestamp>,
+    /// When its first delivery was parked.
+    pub(crate) since: Option<Timestamp>,
 }
 
 /// All lanes of a consumer that do not flow, by subject.
@@ -39,6 +41,12 @@ impl Lanes {
         self.blocked.values().filter_map(|lane| lane.due).min()
     }
 
+    /// Since when the first parked delivery waits that waits for no scheduled retry; in the future
+    /// where all do, `None` where none is parked.
+    pub(crate) fn waits_since(&self) -> Option<Timestamp> {
+        self.blocked.values().filter(|lane| lane.parked > 0).filter_map(|lane| lane.due.or(lane.since)).min()
+    }
+
     /// Subjects whose first delivery is due.
     pub(crate) fn due(&self, now: Timestamp) -> Vec<String> {
         let due = self.blocked.iter().filter(|(_, lane)| lane.due.is_some_and(|due| due <= now));
@@ -46,14 +54,17 @@ impl Lanes {
     }
 
     /// Notes a parked delivery.
-    pub(crate) fn park(&mut self, subject: &str, due: Option<Timestamp>) {
-        let lane = self.blocked.entry(subject.to_owned()).or_insert(Lane { parked: 0, due });
+    pub(crate) fn park(&mut self, subject: &str, due: Option<Timestamp>, now: Timestamp) {
+        let since = Some(now);
+        let lane = self.blocked.entry(subject.to_owned()).or_insert(Lane { parked: 0, due, since });
+        lane.since = lane.since.or(since);
         lane.parked += 1;
     }
 
     /// Notes a dead letter: nothing of the lane is due until an operator acts.
     pub(crate) fn bury(&mut self, subject: &str) {
-        let lane = self.blocked.entry(subject.to_owned()).or_insert(Lane { parked: 0, due: None });
+        let lane =
+            self.blocked.entry(subject.to_owned()).or_insert(Lane { parked: 0, due: None, since: None });
         lane.due = None;
     }
 
@@ -71,7 +82,8 @@ impl Lanes {
         for body in pages(journal, range(&PARKED)).await? {
             let parked: Parked = read(&body)?;
             let subject = parked.event.subject.clone();
-            let lane = lanes.blocked.entry(subject).or_insert(Lane { parked: 0, due: Some(parked.due) });
+            let due = Some(parked.due);
+            let lane = lanes.blocked.entry(subject).or_insert(Lane { parked: 0, due, since: due });
             lane.parked += 1;
         }
         for body in pages(journal, range(&DEAD_LETTERS)).await? {

@@ -4,27 +4,48 @@
 //! library or clock. It knows how work is decided, committed, delivered, retried, given up,
 //! resumed and encrypted; where it is kept and how it travels is the adapters' business.
 
+mod alerts;
 mod assemble;
 mod cache;
 mod consumer;
+mod counting;
 mod dead_letters;
 mod decider;
 mod documents;
 mod doubt;
 mod engine;
 mod failures;
+mod fit;
+mod health;
 mod host;
 mod keys;
 mod lanes;
+mod leases;
+mod marks;
+mod metrics;
 mod projections;
+mod rebuilds;
 mod recovery;
+mod relay;
+mod retention;
 mod sagas;
 mod sealing;
+mod service_watch;
 mod shutdown;
+mod signs;
+mod spans;
+mod subscriptions;
+mod tenure;
 mod timers;
+mod watch;
 
+pub use alerts::{Alert, RULES, Rule};
 pub use dead_letters::{DeadLetterError, DeadLetters};
 pub use engine::{Engine, Options, Parts, Running, StartError};
+pub use health::{ConsumerHealth, Health, ProjectionHealth, SagaCount, ServiceHealth};
 pub use host::Host;
 pub use keys::Keys;
 pub use projections::rebuild;
+pub use rebuilds::{Listed, Projections, Rebuild, RebuildError};
+pub use relay::RELAY;
+pub use watch::Watch;

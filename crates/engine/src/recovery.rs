@@ -5,48 +5,73 @@
 //! The window is not written while all is well: it is bounded by what a consumer fetches at a
 //! time, so it is the first `WINDOW` deliveries after the checkpoint at most.
 
-use std::sync::Arc;
-
-use backbone::bus::Delivery;
+use backbone::bus::{Consumer as Reader, Delivery};
 use backbone::journal::{Stored, Want};
 use backbone::system::{ATTEMPTS, Attempt};
 use kernel::Duration;
 
 use crate::consumer::{Consumer, WINDOW};
-use crate::lanes::Lanes;
 
 /// How long to look for a window: what is there is there at once.
 const LOOK: Duration = Duration::from_millis(100);
+
+/// The same, where it comes over a network.
+const LOOK_AT_BROKER: Duration = Duration::from_secs(2);
 
 /// Replays the windows of all consumers.
 pub(crate) async fn recover(consumers: &[Consumer]) -> Result<(), String> {
     let windows = futures::future::join_all(consumers.iter().map(window)).await;
     for (consumer, found) in consumers.iter().zip(windows) {
-        let (position, deliveries) = found?;
-        if !deliveries.is_empty() {
-            let count = deliveries.len();
-            tracing::info!(consumer = consumer.name, count, "replaying what may have been in flight");
-            replay(consumer, position, &deliveries).await?;
-        }
+        replay_window(consumer, found?).await?;
     }
     Ok(())
 }
 
-async fn window(consumer: &Consumer) -> Result<(u64, Vec<Delivery>), String> {
+/// Replays the window of one consumer, whose reader before this one ended without a word.
+pub(crate) async fn recover_one(consumer: &Consumer) -> Result<(), String> {
+    replay_window(consumer, window(consumer).await?).await
+}
+
+/// What may have been in flight, with the reader that gave it.
+struct Window {
+    position: u64,
+    deliveries: Vec<Delivery>,
+    reader: Box<dyn Reader>,
+}
+
+async fn replay_window(consumer: &Consumer, window: Window) -> Result<(), String> {
+    let Window { position, deliveries, mut reader } = window;
+    if deliveries.is_empty() {
+        return Ok(());
+    }
+    let count = deliveries.len();
+    tracing::info!(consumer = consumer.name, count, "replaying what may have been in flight");
+    replay(consumer, position, &deliveries).await?;
+    let taken: Vec<u64> = deliveries.iter().map(|delivery| delivery.position).collect();
+    // Where this fails they come again, and the inbox knows them.
+    if let Err(error) = reader.acknowledge(&taken).await {
+        tracing::debug!(consumer = consumer.name, %error, "an acknowledgement failed");
+    }
+    Ok(())
+}
+
+async fn window(consumer: &Consumer) -> Result<Window, String> {
     let position = consumer.host.journal().checkpoint(&consumer.name).await.map_err(|e| e.to_string())?;
+    let embedded = consumer.bus.capabilities().reads_by_position;
+    let look = if embedded { LOOK } else { LOOK_AT_BROKER };
     let mut reader = consumer.open(position).await.map_err(|e| e.to_string())?;
     let clock = consumer.host.environment().clock.clone();
-    tokio::select! {
+    let deliveries = tokio::select! {
         biased;
-        fetched = reader.fetch(WINDOW) => Ok((position, fetched.map_err(|e| e.to_string())?)),
-        () = clock.sleep(LOOK) => Ok((position, Vec::new())),
-    }
+        fetched = reader.fetch(WINDOW) => fetched.map_err(|e| e.to_string())?,
+        () = clock.sleep(look) => Vec::new(),
+    };
+    Ok(Window { position, deliveries, reader })
 }
 
 async fn replay(consumer: &Consumer, from: u64, deliveries: &[Delivery]) -> Result<(), String> {
     let charged = last_attempt(consumer).await?;
-    let journal = consumer.host.journal().clone();
-    let mut lanes = Lanes::load(&*journal, &consumer.name).await.map_err(|e| e.to_string())?;
+    let mut lanes = consumer.lanes().await?;
     let attempts_max = consumer.retries.len() as u32 + 1;
     let (mut position, mut begin) = (from, 0);
     for (index, delivery) in deliveries.iter().enumerate() {
@@ -56,7 +81,7 @@ async fn replay(consumer: &Consumer, from: u64, deliveries: &[Delivery]) -> Resu
         }
         let attempts = charged
             .as_ref()
-            .filter(|found| found.position == delivery.position)
+            .filter(|found| found.is_of(delivery.position, delivery.envelope.id.0))
             .map_or(0, |found| found.attempts);
         if attempts >= attempts_max {
             let before = &deliveries[begin..index];
@@ -65,7 +90,7 @@ async fn replay(consumer: &Consumer, from: u64, deliveries: &[Delivery]) -> Resu
             lanes.bury(&delivery.envelope.subject);
         } else {
             if handled {
-                write_attempt(consumer, delivery.position, attempts + 1).await?;
+                write_attempt(consumer, delivery, attempts + 1).await?;
             }
             position = consumer.take(&deliveries[begin..=index], position, &mut lanes).await?;
         }
@@ -75,7 +100,7 @@ async fn replay(consumer: &Consumer, from: u64, deliveries: &[Delivery]) -> Resu
 }
 
 async fn last_attempt(consumer: &Consumer) -> Result<Option<Attempt>, String> {
-    let want = Want::Document(&ATTEMPTS, consumer.name.clone());
+    let want = Want::Document(&ATTEMPTS, consumer.place());
     let stored = consumer.host.journal().load(vec![want]).await.map_err(|e| e.to_string())?;
     match stored.into_iter().next() {
         Some(Stored::Document(Some(found))) => {
@@ -85,18 +110,18 @@ async fn last_attempt(consumer: &Consumer) -> Result<Option<Attempt>, String> {
     }
 }
 
-async fn write_attempt(consumer: &Consumer, position: u64, attempts: u32) -> Result<(), String> {
-    let name: Arc<str> = consumer.name.as_str().into();
+async fn write_attempt(consumer: &Consumer, delivery: &Delivery, attempts: u32) -> Result<(), String> {
+    let (name, position, event) = (consumer.place(), delivery.position, delivery.envelope.id.0);
     consumer
         .decide("attempt", move |ws| {
-            ws.overwrite(Attempt { consumer: name.to_string(), position, attempts });
+            ws.overwrite(Attempt { consumer: name.clone(), position, event, attempts });
             Ok(())
         })
         .await
 }
 
-async fn forget_attempt(consumer: &Consumer) -> Result<(), String> {
-    let name = consumer.name.clone();
+pub(crate) async fn forget_attempt(consumer: &Consumer) -> Result<(), String> {
+    let name = consumer.place();
     consumer
         .decide("attempt", move |ws| {
             ws.delete::<Attempt>(&name);

@@ -4,21 +4,31 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use backbone::collection::{LIMIT_MAX, Query};
+use backbone::collection::{Compare, LIMIT_MAX, Query};
 use backbone::journal;
 use backbone::saga::{AnyInstance, CallFailure, CallKey, PendingCall, SAGAS, SagaRegistration};
+use backbone::trace;
 use backbone::work::{Origin, Priority};
 use backbone::workspace::Workspace;
 use kernel::Duration;
 use serde_json::Value;
 use tokio::sync::{Notify, Semaphore};
+use tracing::Instrument;
 
 use crate::decider::{Job, JobError, Part, PartOutcome};
 use crate::host::Host;
 use crate::shutdown::Shutdown;
+use crate::spans::{self, Opened};
 
 /// How many calls a service makes at a time.
 const CALLS_MAX: usize = 256;
+
+/// A call that is out for so long on a shared store was made by a replica that went away: longer
+/// than the limits and retries of any call.
+const ORPHANED_AFTER: Duration = Duration::from_secs(30);
+
+/// How often such calls are looked for.
+const ORPHANS_LOOKED_FOR_EVERY: Duration = Duration::from_secs(5);
 
 /// A reply that could not be recorded is recorded again after this.
 const RETRY: Duration = Duration::from_millis(500);
@@ -65,11 +75,47 @@ impl Caller {
 }
 
 /// Finds the calls that are recorded and not answered: those of before the last stop, and those of
-/// commits whose outcome nobody heard.
+/// commits whose outcome nobody heard. On a shared store other replicas are making theirs: see
+/// `recall`.
 pub(crate) async fn resume(host: &Host, sagas: &[SagaRegistration]) -> Result<(), journal::Error> {
+    if host.leases().is_shared() {
+        return Ok(());
+    }
+    resume_of(host, sagas, Query::all(&SAGAS).equal("calling", true)).await
+}
+
+/// On a shared store, one replica under a lease makes the calls again whose replica went away. The
+/// other side knows them by their keys, so one that is only slow does no harm.
+pub(crate) async fn recall(host: Arc<Host>, sagas: Arc<Vec<SagaRegistration>>, shutdown: Shutdown) {
+    let leases = host.leases();
+    if leases.is_shared() {
+        let look = |_| look_for_orphans(&host, &sagas, shutdown.clone());
+        leases.hold(&host, "sagas", &shutdown, look).await;
+    }
+}
+
+async fn look_for_orphans(
+    host: &Host,
+    sagas: &[SagaRegistration],
+    mut shutdown: Shutdown,
+) -> Result<(), String> {
+    let clock = host.environment().clock.clone();
+    loop {
+        let before = clock.now().minus(ORPHANED_AFTER);
+        let query = Query::all(&SAGAS).equal("calling", true).with("updated_at", Compare::AtMost, before);
+        resume_of(host, sagas, query).await.map_err(|e| e.to_string())?;
+        tokio::select! {
+            biased;
+            () = shutdown.wait() => return Ok(()),
+            () = clock.sleep(ORPHANS_LOOKED_FOR_EVERY) => {}
+        }
+    }
+}
+
+async fn resume_of(host: &Host, sagas: &[SagaRegistration], of: Query) -> Result<(), journal::Error> {
     let mut after = None;
     loop {
-        let mut query = Query::all(&SAGAS).equal("calling", true);
+        let mut query = of.clone();
         query.after = after;
         let page = host.journal().find(query).await?;
         let full = page.len() == LIMIT_MAX;
@@ -89,6 +135,7 @@ pub(crate) async fn resume(host: &Host, sagas: &[SagaRegistration]) -> Result<()
                 key: call.key,
                 call: call.call,
                 correlation_id: saga.correlation_id.clone(),
+                traceparent: saga.traceparent.clone(),
             }));
         }
         host.caller().ask(calls);
@@ -116,7 +163,11 @@ pub(crate) async fn run(host: Arc<Host>, sagas: Arc<Vec<SagaRegistration>>, mut 
                 "saga-call",
                 Box::pin(async move {
                     let key = call.key.clone();
-                    make(&host, &by_name, call, shutdown).await;
+                    let Opened { span, traceparent } = spans::saga_call(&host, &call);
+                    // What the call asks of others, and what its reply moves, follow from it.
+                    let call = PendingCall { traceparent: traceparent.clone(), ..call };
+                    let made = make(&host, &by_name, call, shutdown).instrument(span);
+                    trace::within(traceparent.as_deref(), made).await;
                     host.caller().made(&key);
                     drop(permit);
                 }),
@@ -146,13 +197,14 @@ async fn make(
         () = shutdown.wait() => return,
     };
     if let Err(failure) = result.as_ref() {
+        spans::failed(&tracing::Span::current());
         let reason = match failure {
             CallFailure::Failed { reason, .. } | CallFailure::Unknown { reason } => reason,
         };
         tracing::info!(saga = call.saga, id = %call.id, key = call.key, reason, "a call of a saga gave no reply");
     }
     loop {
-        match host.perform(reply(saga, &call, result.clone())).await {
+        match host.perform(reply(host, saga, &call, result.clone())).await {
             Ok(done) => {
                 if let Some(PartOutcome::Failed(refusal)) = done.outcomes.first() {
                     let reason = refusal.to_string();
@@ -171,14 +223,17 @@ async fn make(
     }
 }
 
-fn reply(saga: &SagaRegistration, call: &PendingCall, result: Arc<Result<Value, CallFailure>>) -> Job {
+fn reply(
+    host: &Host,
+    saga: &SagaRegistration,
+    call: &PendingCall,
+    result: Arc<Result<Value, CallFailure>>,
+) -> Job {
     let (replied, id, key) = (saga.replied, call.id, call.key.clone());
-    let origin = Origin {
-        correlation_id: call.correlation_id.clone(),
-        causation_id: call.key.clone(),
-        traceparent: None,
-    };
+    let Opened { span, traceparent } = spans::saga_step(host, call, call.traceparent.as_deref());
+    let (correlation_id, causation_id) = (call.correlation_id.clone(), call.key.clone());
+    let origin = Origin { correlation_id, causation_id, traceparent };
     let decision = move |ws: &mut Workspace<'_>| replied(id, &key, &result, ws).map(|()| Value::Null);
-    let part = Part { name: "saga-reply", origin, lane: None, decision: Arc::new(decision) };
-    Job { parts: vec![part], source: None, idempotency: None, finish: None, priority: Priority::High }
+    let part = Part { name: "saga-reply", origin, span, lane: None, decision: Arc::new(decision) };
+    Job { parts: vec![part], priority: Priority::High, ..Job::default() }
 }

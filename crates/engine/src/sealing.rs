@@ -46,6 +46,47 @@ pub(crate) fn seal(payload: Payload, place: &str, keys: &KeyTable) -> Result<Byt
     Ok(serde_json::to_vec(&value).expect("values are JSON").into())
 }
 
+/// How many bytes a payload has once it is stored; where a person's data is not written any more,
+/// as many as it would have had.
+pub(crate) fn sealed_bytes(payload: &Payload) -> usize {
+    let (value, fields) = match payload {
+        Payload::Plain(bytes) => return bytes.len(),
+        Payload::Personal { value, fields, .. } => (value, fields),
+    };
+    let mut size = json_bytes(value);
+    for field in *fields {
+        let Some(slot) = field_of(value, field) else { continue };
+        if slot.is_null() || is_redaction(slot) {
+            continue;
+        }
+        let clear = json_bytes(slot);
+        let sealed = (NONCE_LEN + clear + AES_256_GCM.tag_len()).saturating_mul(4).div_ceil(3);
+        // Two quotes; neither the mark nor the letters of BASE64 are ever escaped.
+        size = size - clear + SEALED.len() + sealed + 2;
+    }
+    size
+}
+
+/// Counts what is written, and keeps nothing of it.
+struct Counted(usize);
+
+impl std::io::Write for Counted {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+fn json_bytes(value: &Value) -> usize {
+    let mut counted = Counted(0);
+    serde_json::to_writer(&mut counted, value).expect("values are JSON");
+    counted.0
+}
+
 /// Makes the personal fields of `data` readable, or *redacted* where the key is gone.
 pub(crate) fn reveal(data: &Bytes, fields: &[&str], person: Uuid, place: &str, key: &PersonKey) -> Bytes {
     let Ok(mut value) = serde_json::from_slice::<Value>(data) else { return data.clone() };
@@ -72,6 +113,14 @@ fn field_mut<'v>(value: &'v mut Value, field: &str) -> Option<&'v mut Value> {
         return object.values_mut().next()?.as_object_mut()?.get_mut(field);
     }
     None
+}
+
+fn field_of<'v>(value: &'v Value, field: &str) -> Option<&'v Value> {
+    let object = value.as_object()?;
+    if object.len() == 1 && !object.contains_key(field) {
+        return object.values().next()?.get(field);
+    }
+    object.get(field)
 }
 
 fn redaction() -> Value {
@@ -144,6 +193,23 @@ mod tests {
         assert_eq!(read("order-1#1", &key), json!("ana@example.org"));
         assert_eq!(read("order-2#1", &key), redaction(), "moved elsewhere it is refused");
         assert_eq!(read("order-1#1", &PersonKey::Erased), redaction());
+    }
+
+    #[test]
+    fn the_size_of_what_will_be_stored_is_known_before_it_is_sealed() {
+        let person = Uuid::from_u128(7);
+        let keys = KeyTable::from([(person, PersonKey::Known(DataKey([9; 32])))]);
+        let nothing = json!({"email": null, "name": redaction(), "n": 1});
+        for clear in ["", "a", "ab", "abc", "\"quoted\" and \u{1}", "Úbeda"] {
+            for value in
+                [json!({"Placed": {"email": clear}}), json!({"email": clear, "n": 1}), nothing.clone()]
+            {
+                let payload = Payload::Personal { value, fields: &["email", "name"], person };
+                let foreseen = sealed_bytes(&payload);
+                assert_eq!(foreseen, seal(payload, "x", &keys).unwrap().len(), "{clear:?}");
+            }
+        }
+        assert_eq!(sealed_bytes(&Payload::Plain(Bytes::from_static(b"{}"))), 2);
     }
 
     #[test]

@@ -1,11 +1,14 @@
 //! Timers: durable rows, with the due times also in a heap. A timer is fired by a decision that
 //! removes its row; late, twice or after completion is harmless because the handler looks at the
-//! state.
+//! state. On a shared store one replica fires them, under a lease, and looks at the rows again and
+//! again: other replicas set them too.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use backbone::collection::{Direction, LIMIT_MAX, Query};
+use backbone::collection::{Compare, Direction, LIMIT_MAX, Query};
+use backbone::commit::Fence;
 use backbone::journal;
 use backbone::outcome::Refusal;
 use backbone::timer::{TIMERS, Timer, TimerHandler};
@@ -19,6 +22,7 @@ use tokio::sync::Notify;
 use crate::decider::{Job, JobError, Part, PartOutcome};
 use crate::host::Host;
 use crate::shutdown::Shutdown;
+use crate::spans::{self, Opened};
 
 /// How many due timers are fired in one commit.
 const BATCH: usize = 128;
@@ -26,10 +30,15 @@ const BATCH: usize = 128;
 /// A timer that could not be fired is tried again after this.
 const RETRY: Duration = Duration::from_secs(1);
 
+/// How often the rows of a shared store are read again, and twice as far ahead.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
+
 #[derive(Default)]
 struct Due {
     by_time: BTreeSet<(Timestamp, String)>,
     by_id: BTreeMap<String, Timer>,
+    /// Taken out to be fired and not done with, with when they were first due.
+    open: BTreeMap<String, Timestamp>,
 }
 
 /// The due times of a service's timers.
@@ -37,6 +46,17 @@ struct Due {
 pub(crate) struct TimerHeap {
     due: Mutex<Due>,
     changed: Notify,
+    /// Another replica fires them: nothing is kept here.
+    is_elsewhere: AtomicBool,
+}
+
+/// While it lives, this replica fires a shared store's timers.
+struct Here<'h>(&'h TimerHeap);
+
+impl Drop for Here<'_> {
+    fn drop(&mut self) {
+        self.0.leave();
+    }
 }
 
 impl TimerHeap {
@@ -44,10 +64,25 @@ impl TimerHeap {
         self.due.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
+    /// Leaves the timers to another replica.
+    pub(crate) fn leave(&self) {
+        self.is_elsewhere.store(true, Ordering::SeqCst);
+        *self.lock() = Due::default();
+    }
+
+    fn take_over(&self) -> Here<'_> {
+        self.is_elsewhere.store(false, Ordering::SeqCst);
+        Here(self)
+    }
+
     /// Takes in what a durable commit set and cleared.
     pub(crate) fn change(&self, timers: Vec<(String, Option<Timer>)>) {
+        if self.is_elsewhere.load(Ordering::SeqCst) {
+            return;
+        }
         let mut due = self.lock();
         for (id, timer) in timers {
+            due.open.remove(&id);
             if let Some(before) = due.by_id.remove(&id) {
                 due.by_time.remove(&(before.due, id.clone()));
             }
@@ -89,6 +124,7 @@ impl TimerHeap {
                 break;
             }
             due.by_time.remove(&(at, id.clone()));
+            due.open.entry(id.clone()).or_insert(at);
             taken.extend(due.by_id.remove(&id));
         }
         taken
@@ -98,17 +134,57 @@ impl TimerHeap {
         self.lock().by_time.first().map(|(at, _)| *at)
     }
 
+    /// Puts timers back that could not be fired: when they were first due is remembered.
+    fn put_back(&self, timers: Vec<Timer>) {
+        let mut due = self.lock();
+        for timer in timers {
+            // Set again meanwhile: that one counts.
+            if !due.by_id.contains_key(&timer.id()) {
+                due.by_time.insert((timer.due, timer.id()));
+                due.by_id.insert(timer.id(), timer);
+            }
+        }
+    }
+
+    /// These are done with, whatever became of them.
+    fn done(&self, timers: impl Iterator<Item = String>) {
+        let mut due = self.lock();
+        for id in timers {
+            due.open.remove(&id);
+        }
+    }
+
+    /// The timers that should have fired by `moment` and have not.
+    pub(crate) fn late(&self, moment: Timestamp) -> Vec<String> {
+        let due = self.lock();
+        let open = due.open.iter().filter(|(_, at)| **at < moment).map(|(id, _)| id.clone());
+        let waiting = due.by_time.iter().take_while(|(at, _)| *at < moment).map(|(_, id)| id);
+        open.chain(waiting.filter(|id| !due.open.contains_key(*id)).cloned()).collect()
+    }
+
     /// How many wait.
     pub(crate) fn len(&self) -> usize {
         self.lock().by_id.len()
     }
 }
 
-/// Fills the heap from the rows.
+/// Fills the heap from the rows; on a shared store nothing is to be done before the lease is held.
 pub(crate) async fn load(host: &Host) -> Result<(), journal::Error> {
+    if host.leases().is_shared() {
+        return Ok(());
+    }
+    read(host, Query::all(&TIMERS)).await
+}
+
+/// Reads the rows of a shared store that are due soon: whoever set them may be another replica.
+async fn look_again(host: &Host, now: Timestamp) -> Result<(), journal::Error> {
+    read(host, Query::all(&TIMERS).with("due", Compare::AtMost, now.plus(LOOK_AGAIN * 2))).await
+}
+
+async fn read(host: &Host, of: Query) -> Result<(), journal::Error> {
     let mut after: Option<(ColumnValue, String)> = None;
     loop {
-        let mut query = Query::all(&TIMERS).sorted("due", Direction::Ascending);
+        let mut query = of.clone().sorted("due", Direction::Ascending);
         query.after = after;
         let page = host.journal().find(query).await?;
         let full = page.len() == LIMIT_MAX;
@@ -127,49 +203,76 @@ pub(crate) async fn load(host: &Host) -> Result<(), journal::Error> {
 }
 
 /// Fires timers until shutdown.
-pub(crate) async fn run(host: Arc<Host>, handlers: Arc<Vec<TimerHandler>>, mut shutdown: Shutdown) {
+pub(crate) async fn run(host: Arc<Host>, handlers: Arc<Vec<TimerHandler>>, shutdown: Shutdown) {
+    let leases = host.leases();
+    if leases.is_shared() {
+        host.timers().leave();
+    }
+    let fire = |fence| fire_due(&host, &handlers, fence, shutdown.clone());
+    leases.hold(&host, "timers", &shutdown, fire).await;
+}
+
+async fn fire_due(
+    host: &Host,
+    handlers: &[TimerHandler],
+    fence: Option<Fence>,
+    mut shutdown: Shutdown,
+) -> Result<(), String> {
     let clock = host.environment().clock.clone();
+    let here = fence.is_some().then(|| host.timers().take_over());
+    let mut look_at = clock.now();
     loop {
         let now = clock.now();
+        if here.is_some() && now >= look_at {
+            look_again(host, now).await.map_err(|e| e.to_string())?;
+            look_at = now.plus(LOOK_AGAIN);
+        }
         metrics::gauge!("a4co_timers_waiting", "service" => host.service()).set(host.timers().len() as f64);
         let due = host.timers().take_due(now);
         if due.is_empty() {
-            let wait = host.timers().next().map_or(Duration::from_secs(3_600), |next| next.since(now));
+            let idle = if here.is_some() { look_at.since(now) } else { Duration::from_secs(3_600) };
+            let wait = host.timers().next().map_or(idle, |next| next.since(now).min(idle));
             tokio::select! {
                 biased;
-                () = shutdown.wait() => return,
+                () = shutdown.wait() => return Ok(()),
                 () = host.timers().changed.notified() => {}
                 () = clock.sleep(wait.max(Duration::from_millis(1))) => {}
             }
             continue;
         }
         if shutdown.is_on() {
-            return;
+            return Ok(());
         }
-        if let Err(error) = fire(&host, &handlers, &due).await {
+        if let Err(error) = fire(host, handlers, &due, fence.clone()).await {
+            if let JobError::Fenced(_) = error {
+                return Err(error.to_string());
+            }
             tracing::warn!(service = host.service(), %error, "timers could not be fired, they are tried again");
-            host.timers().change(due.into_iter().map(|timer| (timer.id(), Some(timer))).collect());
+            host.timers().put_back(due);
             clock.sleep(RETRY).await;
         }
     }
 }
 
-async fn fire(host: &Host, handlers: &[TimerHandler], due: &[Timer]) -> Result<(), JobError> {
-    let parts = due.iter().map(|timer| part(handlers, timer.clone())).collect();
-    let job = Job {
-        parts,
-        source: None,
-        idempotency: None,
-        finish: Some(Box::new(|_, _| Ok(()))),
-        priority: Priority::High,
-    };
+async fn fire(
+    host: &Host,
+    handlers: &[TimerHandler],
+    due: &[Timer],
+    fence: Option<Fence>,
+) -> Result<(), JobError> {
+    let parts = due.iter().map(|timer| part(host, handlers, timer.clone())).collect();
+    let finish: crate::decider::Finish = Box::new(|_, _| Ok(()));
+    let job = Job { parts, finish: Some(finish), priority: Priority::High, fence, ..Job::default() };
     let done = host.perform(job).await?;
     let early = done.outcomes.iter().filter_map(|outcome| match outcome {
         PartOutcome::Done(row) => serde_json::from_value::<Timer>(row.clone()).ok(),
         _ => None,
     });
     host.timers().remind(early.collect());
-    let failed: Vec<(String, Option<Timer>)> = done
+    let done_with = done.outcomes.iter().zip(due);
+    let done_with = done_with.filter(|(outcome, _)| matches!(outcome, PartOutcome::Done(_)));
+    host.timers().done(done_with.map(|(_, timer)| timer.id()));
+    let failed: Vec<Timer> = done
         .outcomes
         .iter()
         .zip(due)
@@ -183,19 +286,20 @@ async fn fire(host: &Host, handlers: &[TimerHandler], due: &[Timer]) -> Result<(
                 "a timer failed, it is tried again"
             );
             let due = host.environment().clock.now().plus(Duration::from_secs(60));
-            Some((timer.id(), Some(Timer { due, ..timer.clone() })))
+            Some(Timer { due, ..timer.clone() })
         })
         .collect();
     if !failed.is_empty() {
-        host.timers().change(failed);
+        host.timers().put_back(failed);
     }
     Ok(())
 }
 
-fn part(handlers: &[TimerHandler], timer: Timer) -> Part {
+fn part(host: &Host, handlers: &[TimerHandler], timer: Timer) -> Part {
     let handler = handlers.iter().find(|handler| handler.name == timer.name).cloned();
     let correlation_id = timer.key.clone();
-    let origin = Origin { correlation_id, causation_id: format!("timer:{}", timer.id()), traceparent: None };
+    let Opened { span, traceparent } = spans::timer(host, &timer);
+    let origin = Origin { correlation_id, causation_id: format!("timer:{}", timer.id()), traceparent };
     let decision = move |ws: &mut Workspace<'_>| {
         // The row as it is now: it may have been moved or cleared since it was due.
         let Some(row) = ws.get::<Timer>(timer.id())? else { return Ok(Value::Null) };
@@ -210,5 +314,5 @@ fn part(handlers: &[TimerHandler], timer: Timer) -> Part {
         (handler.fire)(&row, ws)?;
         Ok(Value::Null)
     };
-    Part { name: "timer", origin, lane: None, decision: Arc::new(decision) }
+    Part { name: "timer", origin, span, lane: None, decision: Arc::new(decision) }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use backbone::environment::{Clock, Environment, Ids, Spawner};
+use backbone::environment::{Clock, Environment, Ids, Secrets, Spawner};
 use futures::future::BoxFuture;
 use kernel::{Duration, Timestamp};
 use uuid::Uuid;
@@ -29,8 +29,8 @@ impl HandMade {
     }
 
     pub(crate) fn environment(self: &Arc<Self>) -> Environment {
-        let (clock, ids) = (Ticking(Arc::clone(self)), Ticking(Arc::clone(self)));
-        Environment { clock: Arc::new(clock), ids: Arc::new(ids), spawner: Arc::new(Nobody) }
+        let ticking = || Arc::new(Ticking(Arc::clone(self)));
+        Environment { clock: ticking(), ids: ticking(), secrets: Arc::new(Nobody), spawner: Arc::new(Nobody) }
     }
 }
 
@@ -68,6 +68,12 @@ impl Ids for Ticking {
 }
 
 struct Nobody;
+
+impl Secrets for Nobody {
+    fn bytes(&self) -> [u8; 32] {
+        panic!("nothing here makes secrets");
+    }
+}
 
 impl Spawner for Nobody {
     fn spawn(&self, name: &'static str, _: BoxFuture<'static, ()>) {

@@ -12,8 +12,10 @@ use axum::response::{IntoResponse, Response};
 use backbone::environment::Environment;
 use backbone::route::Route;
 use backbone::tokens::{Tokens, path_shape, permission_to_call};
+use backbone::trace::{self, Tracing};
 use futures::FutureExt;
 use http::{Method, StatusCode};
+use tracing::Instrument;
 
 mod access_log;
 mod authorise;
@@ -24,9 +26,7 @@ mod security_headers;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use origin::{CORRELATION_ID, REQUEST_ID, TRACEPARENT, current_traceparent, new_span_of};
-
-use origin::with_traceparent;
+pub(crate) use origin::{CORRELATION_ID, REQUEST_ID, TRACEPARENT, new_span_of};
 
 use crate::body::BODY_LIMIT_BYTES;
 use crate::problem::Language;
@@ -41,14 +41,17 @@ pub struct Gate {
     pub environment: Environment,
     /// The largest body where a route says nothing else.
     pub body_limit_bytes: usize,
-    /// Makes a request's span part of its trace; the binary knows how, where traces are exported.
-    pub continue_trace: fn(&tracing::Span, &str),
+    /// Joins a request's span to its trace, where traces are kept.
+    pub tracing: Tracing,
+    /// Hears how each request of a service was answered.
+    pub answered: Arc<dyn Fn(&'static str, StatusCode) + Send + Sync>,
 }
 
 impl Gate {
     /// A gate with the usual limits.
     pub fn new(tokens: Arc<dyn Tokens>, environment: Environment) -> Self {
-        Self { tokens, environment, body_limit_bytes: BODY_LIMIT_BYTES, continue_trace: |_, _| () }
+        let (body_limit_bytes, tracing) = (BODY_LIMIT_BYTES, Tracing::OFF);
+        Self { tokens, environment, body_limit_bytes, tracing, answered: Arc::new(|_, _| ()) }
     }
 }
 
@@ -168,7 +171,9 @@ fn refused(gate: &Gate, headers: &http::HeaderMap, problem: Problem) -> Response
 
 /// All concerns, in order: ids, log and metrics, authorisation, payload, headers.
 async fn guard(State(guarded): State<Arc<Guarded>>, mut request: Request, next: Next) -> Response {
-    let origin = origin::of(request.headers(), &guarded.gate);
+    let mut origin = origin::of(request.headers(), &guarded.gate);
+    let span = access_log::span(&guarded, &mut origin);
+    let traceparent = origin.origin.traceparent.clone();
     let language = Language::wanted(request.headers());
     let started = guarded.gate.environment.clock.now();
     let answered = async {
@@ -178,10 +183,12 @@ async fn guard(State(guarded): State<Arc<Guarded>>, mut request: Request, next: 
         let request = payload::screened(&guarded, request).await?;
         Ok::<Response, Problem>(survived(next.run(request)).await)
     };
-    let answered = access_log::in_span(&guarded, &origin.origin, with_traceparent(&origin, answered)).await;
+    let answered = trace::within(traceparent.as_deref(), answered).instrument(span.clone()).await;
     let response = finished(answered.unwrap_or_else(IntoResponse::into_response), language, &origin);
     let took = guarded.gate.environment.clock.now().since(started);
+    access_log::end(&guarded, &span, response.status());
     access_log::write(&guarded, &origin.origin, response.status(), took);
+    (guarded.gate.answered)(guarded.service, response.status());
     response
 }
 

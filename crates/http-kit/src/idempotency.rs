@@ -19,6 +19,15 @@ impl Idempotency {
     /// The key as work carries it. `scope` is method and path (`POST /api/orders`), `fingerprint`
     /// the body's: the same key with another caller or another scope is another key, and with
     /// another body a conflict.
+    ///
+    /// Callers without a token cannot be told apart and share one scope, which is safe as follows.
+    /// An answer is repeated to whoever sends the same key and the same body, byte for byte: that
+    /// takes a key (a fresh UUID, as `required` asks) and everything that the first caller wrote,
+    /// and who has both has it from that caller. With the same key and another body nothing is
+    /// done and nothing of the first request is told but that its key is taken; a fresh key goes
+    /// through. Taking the body into the scope instead would hide that, and would place a guest's
+    /// order twice whenever a client repeats it with its fields in another order. What was stored
+    /// under a resource is guarded by that resource's own key, checked before this is looked up.
     pub fn scoped(
         &self,
         scope: &str,

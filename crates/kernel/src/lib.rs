@@ -11,6 +11,7 @@ mod event;
 mod ids;
 mod money;
 mod personal;
+mod secret;
 mod stable_hash;
 mod time;
 
@@ -22,5 +23,6 @@ pub use event::{Event, EventType};
 pub use ids::*;
 pub use money::{Currency, Money, MoneyError};
 pub use personal::Personal;
+pub use secret::Secret;
 pub use stable_hash::stable_hash;
 pub use time::{Duration, Timestamp};

@@ -1,20 +1,27 @@
 //! What an operator can set.
 
+use garde::Validate;
 use jiff::tz::TimeZone;
 use kernel::Duration;
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// The settings, each with a default that suits a market in Spain.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Validate)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Where quiet hours are meant.
+    /// Where quiet hours are meant, as a POSIX rule.
+    #[garde(skip)]
+    #[schemars(with = "String")]
     pub local_time: LocalTime,
     /// How long after a cart was given up its owner is reminded.
+    #[garde(range(min = 1, max = 10_080))]
     pub cart_reminder_delay_minutes: u32,
     /// How many deliveries are told together.
+    #[garde(range(min = 1, max = 1_000))]
     pub batch_size: usize,
     /// How long a delivery waits to be told together with others.
+    #[garde(range(min = 1, max = 3_600))]
     pub batch_wait_seconds: u32,
 }
 
@@ -39,23 +46,37 @@ impl Config {
     }
 }
 
+/// Mainland Spain.
+const SPAIN: &str = "CET-1CEST,M3.5.0,M10.5.0/3";
+
 /// A time zone by its POSIX rule, which needs no files: `CET-1CEST,M3.5.0,M10.5.0/3`.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(try_from = "String")]
-pub struct LocalTime(pub(crate) TimeZone);
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct LocalTime {
+    rule: String,
+    pub(crate) zone: TimeZone,
+}
 
 impl TryFrom<String> for LocalTime {
     type Error = String;
 
     fn try_from(rule: String) -> Result<Self, String> {
         let wanted = "write a POSIX rule such as CET-1CEST,M3.5.0,M10.5.0/3";
-        TimeZone::posix(&rule).map(Self).map_err(|e| format!("{rule:?} is no time zone ({e}): {wanted}"))
+        match TimeZone::posix(&rule) {
+            Ok(zone) => Ok(Self { rule, zone }),
+            Err(error) => Err(format!("{rule:?} is no time zone ({error}): {wanted}")),
+        }
+    }
+}
+
+impl From<LocalTime> for String {
+    fn from(time: LocalTime) -> Self {
+        time.rule
     }
 }
 
 impl Default for LocalTime {
-    /// Mainland Spain.
     fn default() -> Self {
-        Self(TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").expect("the rule of mainland Spain is a rule"))
+        Self::try_from(SPAIN.to_owned()).expect("the rule of mainland Spain is a rule")
     }
 }

@@ -76,7 +76,7 @@ pub fn say(
     let wanted = ws.now().plus(message.delay);
     let scheduled_for = match template.kind.priority {
         Priority::Critical => wanted,
-        _ => after_quiet_hours(wanted, to.quiet_hours.as_deref(), &config.local_time.0),
+        _ => after_quiet_hours(wanted, to.quiet_hours.as_deref(), &config.local_time.zone),
     };
     let name = format!("{}/{}", message.to, message.template);
     let notification_id = NotificationId(kernel::derived_id(cause.id.0, &name));

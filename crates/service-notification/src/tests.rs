@@ -7,12 +7,15 @@ use contracts::order::Created;
 use contracts::shared::{Address, DateRange, Locale, OrderItem, UserPreferences};
 use contracts::user::{PreferencesChanged, Registered};
 use kernel::{
-    ArtisanId, CustomerId, Event, Money, OrderId, ProductId, QuoteId, RecipientId, Timestamp, UserId,
+    ArtisanId, CustomerId, Event, Money, OrderId, Personal, ProductId, QuoteId, RecipientId, Timestamp,
+    UserId,
 };
 use uuid::Uuid;
 
 use crate::Config;
+use crate::domain::{Notification, rendered, template};
 
+mod artisans;
 mod inbox;
 mod outbox;
 mod reactions;
@@ -38,8 +41,25 @@ fn deliver_scheduled(stage: &Stage) -> Vec<Scheduled> {
     let scheduled = stage.take::<Scheduled>();
     for message in &scheduled {
         stage.receive(message).unwrap();
+        let words = in_english(&message.template, &message.variables);
+        assert!(!words.contains('…'), "{} lacks something: {words}", message.template);
     }
     scheduled
+}
+
+fn in_english(name: &str, variables: &Personal<contracts::Object>) -> String {
+    let template = template(name).expect("every message has words");
+    let text = rendered(template, Locale::En, variables);
+    format!("{}. {}", text.title, text.body)
+}
+
+/// What the only message of a template says, in English.
+fn said(stage: &Stage, template: &str) -> String {
+    let all = stage.all::<Notification>();
+    let mut found = all.iter().filter(|message| message.template == template);
+    let message = found.next().expect("the message was taken in");
+    assert!(found.next().is_none(), "it was said once");
+    in_english(template, &message.variables)
 }
 
 /// Who is told what because of an event: recipients and templates.

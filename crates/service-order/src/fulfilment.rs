@@ -58,7 +58,7 @@ pub struct Data {
     pub refund_id: RefundId,
     pub policy: Policy,
     pub priority: Priority,
-    /// A transfer: waited for by days.
+    /// A transfer: may be waited for by days.
     pub transfer: bool,
     /// How long payment says that a charge may take.
     pub charge_limit_s: u64,
@@ -105,13 +105,13 @@ impl Data {
         }
     }
 
-    /// How long an attempt to charge may take.
+    /// How long an attempt to charge may take: as long as payment waits for it, so that its answer
+    /// comes first, but no longer than the policy allows.
     fn limit(&self) -> Duration {
-        let policy = &self.policy;
+        let most = if self.transfer { self.policy.transfer_s } else { self.policy.payment_s };
         Duration::from_secs(match self.charge_limit_s {
-            _ if self.transfer => policy.transfer_s,
-            0 => policy.payment_s,
-            limit => limit.min(policy.payment_s),
+            0 => most,
+            limit => limit.min(most),
         })
     }
 

@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use backbone::saga::{Action, Answer, Definition, Moment, Outcome, Saga, SagaRegistration, Step, Undo};
 use backbone::{Refusal, Workspace};
 use contracts::inventory::ReleaseRequestReason;
+use contracts::payment::MethodType;
 use kernel::{Duration, Money, OrderId, PaymentId, RefundId, ReservationId, Timestamp};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -43,6 +44,9 @@ pub struct Data {
     /// What goes back, 0 or more.
     pub give_back: Money,
     pub policy: Policy,
+    /// The order is paid by transfer: the difference may be waited for by days.
+    #[serde(default)]
+    pub transfer: bool,
     /// 0 until a charge was asked for.
     pub attempt: u32,
     /// Whether the money was taken; unknown while an answer is awaited.
@@ -67,6 +71,7 @@ impl Data {
             charge: change.payment.amount,
             give_back: change.give_back,
             policy,
+            transfer: order.payment.method == Some(MethodType::Transfer),
             attempt: 0,
             charged: None,
             stock_gone: false,
@@ -76,7 +81,7 @@ impl Data {
     }
 
     fn payment_limit(&self) -> Duration {
-        Duration::from_secs(self.policy.payment_s)
+        Duration::from_secs(if self.transfer { self.policy.transfer_s } else { self.policy.payment_s })
     }
 }
 

@@ -7,5 +7,6 @@ mod reactions;
 mod returns;
 mod routes;
 mod shares;
+mod shown;
 mod undoing;
 mod world;

@@ -11,6 +11,7 @@ use crate::domain::{Command, Event, OrderAccount, Payment, State};
 
 pub mod charging;
 pub mod invoicing;
+pub mod methods;
 pub mod refunding;
 pub mod validating;
 pub mod waiting;

@@ -8,7 +8,7 @@ use contracts::payment::{RefundRequested, Requested};
 use contracts::user::Erased;
 
 use crate::commands::charging::{self, Counter};
-use crate::commands::{account, refunding, waiting};
+use crate::commands::{account, methods, refunding, waiting};
 
 /// The list.
 pub fn reactions(counter: &Arc<Counter>) -> Vec<Reaction> {
@@ -23,18 +23,21 @@ pub fn reactions(counter: &Arc<Counter>) -> Vec<Reaction> {
         }),
         on::<Requested>(move |requested, ws| at_request.request(ws, requested)),
         on::<RefundRequested>(|requested, ws| refunding::request(ws, requested)),
-        on::<Cancelled>(|cancelled, ws| charging::close(ws, cancelled.order_id)),
+        on::<Cancelled>(|cancelled, ws| {
+            charging::close(ws, cancelled.order_id)?;
+            methods::forget(ws, cancelled.order_id)
+        }),
         on::<Delivered>(move |delivered, ws| {
             let due = delivered.delivered_at.plus(withdrawal_period);
-            waiting::delivered(ws, delivered.order_id, due)
+            waiting::delivered(ws, delivered.order_id, due)?;
+            methods::forget(ws, delivered.order_id)
         }),
         on::<ItemsModified>(|modified, ws| {
             let mut account = account(ws, modified.order_id)?;
             account.modify(modified);
             ws.put(account)
         }),
-        // Nothing is written: the checked methods and all else about the person are encrypted under
-        // their key, which is gone; the ledger names no person but by id, and stays.
-        on::<Erased>(|_, _| Ok(())),
+        // The ledger names no person but by id, and stays.
+        on::<Erased>(|erased, ws| methods::forget_person(ws, erased.user_id.into())),
     ]
 }

@@ -69,6 +69,7 @@ pub fn module(context: &Context, config: Config, gateways: Vec<Arc<dyn Gateway>>
             &account::ORDER_ACCOUNTS,
             &views::PAYMENTS,
             &views::CHECKED_METHODS,
+            &views::PAYERS,
             &bookkeeping::LEDGER_ENTRIES,
             &bookkeeping::BALANCES,
             &invoice::INVOICES,

@@ -30,8 +30,11 @@ pub const PAYMENTS: Collection = Collection {
     children: &["splits"],
 };
 
-/// Where checked methods are kept until they are charged.
+/// Where checked methods are kept until their order is delivered or off, or their person erased.
 pub const CHECKED_METHODS: Collection = Collection { name: "checked_methods", columns: &[], children: &[] };
+
+/// Where it stands whose methods are kept.
+pub const PAYERS: Collection = Collection { name: "payers", columns: &[], children: &[] };
 
 /// Where a payment stands, for people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -218,6 +221,28 @@ pub struct CheckedMethod {
     pub payment_method_id: String,
     /// The gateway's token.
     pub token: Personal<String>,
+}
+
+/// The orders for which a customer's methods are kept, so that they can be dropped with the person.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Payer {
+    /// Who.
+    pub customer_id: CustomerId,
+    /// Their orders that are under way.
+    pub orders: Vec<OrderId>,
+}
+
+impl Document for Payer {
+    const COLLECTION: &'static Collection = &PAYERS;
+
+    fn id(&self) -> String {
+        self.customer_id.to_string()
+    }
+
+    fn columns(&self) -> Vec<ColumnValue> {
+        Vec::new()
+    }
 }
 
 impl CheckedMethod {

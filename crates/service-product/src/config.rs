@@ -2,17 +2,22 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use garde::Validate;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// The settings, each with a default that suits a market in the province of Jaén.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Validate)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// VAT by category.
+    #[garde(dive)]
     pub vat: VatTable,
     /// The most rows of one import.
+    #[garde(range(min = 1, max = 100_000))]
     pub import_rows_max: usize,
     /// How many offers of an import are made at the same time.
+    #[garde(range(min = 1, max = 64))]
     pub import_parallel: usize,
 }
 
@@ -23,13 +28,24 @@ impl Default for Config {
 }
 
 /// VAT rates in basis points (2100 is 21 %).
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Validate)]
 #[serde(default, deny_unknown_fields)]
 pub struct VatTable {
-    /// For categories that the table does not name.
+    /// For categories that the table does not name, in basis points (2100 is 21 %).
+    #[garde(range(max = 10_000))]
     pub default_rate: u32,
     /// By category path: `alimentacion` holds for `alimentacion/miel` too, unless that has its own.
+    /// A table that is written replaces this one as a whole.
+    #[garde(custom(are_rates))]
     pub by_category: BTreeMap<String, u32>,
+}
+
+/// Basis points, none above the whole.
+fn are_rates(rates: &BTreeMap<String, u32>, (): &()) -> garde::Result {
+    match rates.iter().find(|(_, rate)| **rate > 10_000) {
+        None => Ok(()),
+        Some((category, _)) => Err(garde::Error::new(format!("{category:?} is above 10000 (100 %)"))),
+    }
 }
 
 impl Default for VatTable {

@@ -46,11 +46,11 @@ pub fn reactions() -> Vec<Reaction> {
         }),
         on::<PreferencesChanged>(|changed, ws| {
             let categories = changed.preferences.product_categories.clone();
-            change_ranking(ws, changed.user_id, |ranking| ranking.categories = categories)
+            change_ranking(ws, changed.user_id, |ranking| ranking.categories = categories.into())
         }),
         on::<SegmentChanged>(|changed, ws| {
             let segments = changed.current_segments.clone();
-            change_ranking(ws, changed.user_id, |ranking| ranking.segments = segments)
+            change_ranking(ws, changed.user_id, |ranking| ranking.segments = segments.into())
         }),
     ]
 }

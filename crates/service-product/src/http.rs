@@ -1,5 +1,6 @@
 //! What the catalogue offers over HTTP: a line for each.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -226,12 +227,17 @@ async fn page(
     Ok(Answer::ok(&page))
 }
 
-/// Puts what a known person is interested in first on the page.
+/// Puts what a known person is interested in first on the page, then the artisans of a better tier;
+/// the newest comes first among equals.
 async fn rank(shop: &Shop, caller: &Caller, cards: &mut [Card]) -> Result<(), Problem> {
-    let Some(person) = caller.person() else { return Ok(()) };
-    if let Some(ranking) = shop.context.get::<Ranking>(person).await? {
-        cards.sort_by_key(|card| ranking.document.place(&card.category));
-    }
+    let ranking = match caller.person() {
+        Some(person) => shop.context.get::<Ranking>(person).await?,
+        None => None,
+    };
+    cards.sort_by_key(|card| {
+        let place = ranking.as_ref().map_or(0, |ranking| ranking.document.place(&card.category));
+        (place, Reverse(card.tier.unwrap_or(Tier::Bronze)))
+    });
     Ok(())
 }
 

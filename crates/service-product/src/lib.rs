@@ -14,7 +14,7 @@ mod tests;
 use std::sync::Arc;
 
 use backbone::{Context, Module};
-use contracts::product::{PriceChanged, Updated};
+use contracts::product::{PriceChanged, Reviewed, Updated};
 use kernel::Event as _;
 
 pub use config::{Config, VatTable};
@@ -25,6 +25,7 @@ pub fn module(context: &Context, config: Config) -> Module {
     let shop = http::Shop { context: context.clone(), config: Arc::new(config), listings };
     Module {
         publishes: vec![&PriceChanged::TYPE, &Updated::TYPE],
+        later: vec![&Reviewed::TYPE],
         reactions: handlers::reactions(),
         timers: handlers::timers(),
         collections: vec![

@@ -1,41 +1,65 @@
 //! What an operator can set.
 
+use garde::Validate;
 use kernel::Duration;
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::domain::ZoneName;
 
 /// The settings, each with a default that suits a market in the province of Jaén.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Validate)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Where parcels go, and for how much; a zone that is not here is not served.
+    #[garde(dive, custom(are_once))]
     pub zones: Vec<Zone>,
     /// Days from an order's confirmation until the carrier collects.
+    #[garde(range(max = 60))]
     pub preparation_days: u32,
     /// Days for which the law wants delivery addresses kept after a person is erased: six years
     /// (Código de Comercio, art. 30).
+    #[garde(range(min = 1, max = 36_500))]
     pub legal_period_days: u32,
 }
 
 /// What a parcel into a zone costs and takes.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Validate)]
 #[serde(deny_unknown_fields)]
 pub struct Zone {
     /// Which.
+    #[garde(skip)]
     pub name: ZoneName,
     /// Who carries it.
+    #[garde(length(chars, min = 1, max = 100))]
     pub carrier: String,
     /// The price of a parcel with one piece, in cents of the euro, VAT included.
+    #[garde(range(min = 0, max = 1_000_000))]
     pub first_piece_cents: i64,
     /// The price of each further piece in it.
+    #[garde(range(min = 0, max = 1_000_000))]
     pub further_piece_cents: i64,
     /// VAT in basis points. 0 for the Canaries, Ceuta and Melilla, which are outside its area.
+    #[garde(range(max = 10_000))]
     pub vat_rate: u32,
     /// Days on the way, at least.
+    #[garde(range(max = 365))]
     pub days_min: u32,
     /// Days on the way, at most.
+    #[garde(range(min = self.days_min, max = 365))]
+    #[schemars(range(max = 365))]
     pub days_max: u32,
+}
+
+fn are_once(zones: &[Zone], (): &()) -> garde::Result {
+    let mut names: Vec<ZoneName> = Vec::new();
+    for zone in zones {
+        if names.contains(&zone.name) {
+            return Err(garde::Error::new(format!("the zone {:?} is there twice: leave one", zone.name)));
+        }
+        names.push(zone.name);
+    }
+    Ok(())
 }
 
 impl Default for Config {

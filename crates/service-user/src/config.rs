@@ -1,22 +1,41 @@
 //! What an operator can set.
 
 use aws_lc_rs::hmac;
+use garde::Validate;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
-/// The settings.
+/// The settings, each with a default that suits a small market.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Validate)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// Segments whose people are served first when stock is short.
+    #[garde(length(max = 100), inner(length(chars, min = 1, max = 100)))]
+    pub vip_segments: Vec<String>,
+    /// Segments whose people are served before the usual.
+    #[garde(length(max = 100), inner(length(chars, min = 1, max = 100)))]
+    pub high_segments: Vec<String>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { vip_segments: vec!["vip".to_owned()], high_segments: vec!["frequent".to_owned()] }
+    }
+}
+
+/// The settings with the market's own key.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Hashes what only one account may have.
     pub hash_key: HashKey,
-    /// Segments whose people are served first when stock is short.
-    pub vip_segments: Vec<String>,
-    /// Segments whose people are served before the usual.
-    pub high_segments: Vec<String>,
+    /// What an operator set.
+    pub settings: Settings,
 }
 
 impl Config {
     /// The defaults, with the market's own key.
     pub fn new(hash_key: HashKey) -> Self {
-        Self { hash_key, vip_segments: vec!["vip".to_owned()], high_segments: vec!["frequent".to_owned()] }
+        Self { hash_key, settings: Settings::default() }
     }
 }
 

@@ -156,8 +156,8 @@ impl Standing {
     pub fn priority(&self, config: &Config) -> Priority {
         let any_of = |wanted: &[String]| self.segments.iter().any(|segment| wanted.contains(segment));
         match () {
-            () if any_of(&config.vip_segments) => Priority::Vip,
-            () if any_of(&config.high_segments) => Priority::High,
+            () if any_of(&config.settings.vip_segments) => Priority::Vip,
+            () if any_of(&config.settings.high_segments) => Priority::High,
             () => Priority::Normal,
         }
     }

@@ -36,6 +36,10 @@ struct Fields(Map<String, Value>);
 
 impl Fields {
     fn put(&mut self, field: &Field, value: Value) {
+        // These say how a span is exported.
+        if field.name().starts_with("otel.") {
+            return;
+        }
         self.0.insert(ecs_name(field.name()).to_owned(), value);
     }
 }

@@ -11,8 +11,8 @@ mod traces;
 
 pub use ecs::EcsFormat;
 pub use metrics::Metrics;
-pub use set_up::{Config, Format, start};
-pub use traces::{Traces, continue_trace};
+pub use set_up::{Config, Format, keeps_traces, start};
+pub use traces::{Traces, begin_trace, continue_trace, traceparent_of};
 
 /// Why telemetry could not be set up.
 #[derive(Debug, thiserror::Error)]

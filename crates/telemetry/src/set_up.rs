@@ -2,6 +2,7 @@
 //! the export of traces.
 
 use std::io::IsTerminal;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tracing::Subscriber;
 use tracing_subscriber::filter::EnvFilter;
@@ -35,8 +36,8 @@ pub struct Config {
     pub filter: String,
     /// How they look.
     pub format: Format,
-    /// Where traces go (`http://localhost:4318/v1/traces`); none are made without it. Needs the
-    /// feature `otlp`. Plain HTTP only: a collector stands beside the process.
+    /// Where traces go (`http://localhost:4318`); none are made without it. Needs the feature
+    /// `otlp`. Plain HTTP only: a collector stands beside the process.
     pub otlp_endpoint: Option<String>,
     /// Which part of the traces is kept, 0 to 1; decided by the trace's id, so that all processes
     /// keep the same ones.
@@ -60,10 +61,20 @@ pub fn start(config: &Config) -> Result<Traces, Error> {
     let filter = EnvFilter::try_new(&config.filter)
         .map_err(|error| Error::Filter(config.filter.clone(), error.to_string()))?;
     let (traces, exported) = traces::layer(config)?;
-    // Traces lie below, so that the lines' filter holds for both.
-    let subscriber = tracing_subscriber::registry().with(filter).with(exported).with(lines(config));
+    // The filter is the lines' alone: whoever wants few lines wants their traces all the same.
+    let lines = lines(config).with_filter(filter);
+    let subscriber = tracing_subscriber::registry().with(exported).with(lines);
     subscriber.try_init().map_err(|error| Error::Twice(error.to_string()))?;
+    KEPT.store(traces.are_kept(), Ordering::Relaxed);
     Ok(traces)
+}
+
+/// Whether this process keeps traces: like its lines, they are one for the whole process.
+static KEPT: AtomicBool = AtomicBool::new(false);
+
+/// True where traces are kept: only then is it worth making spans for them alone.
+pub fn keeps_traces() -> bool {
+    KEPT.load(Ordering::Relaxed)
 }
 
 fn lines<S>(config: &Config) -> Box<dyn Layer<S> + Send + Sync>

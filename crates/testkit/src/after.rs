@@ -52,6 +52,9 @@ pub fn unsettled(facts: &Facts) -> Unsettled {
             found.push(format!("consumer {consumer} stands at {position} before {end}"));
         }
     }
+    for (consumer, event) in &facts.underway {
+        found.push(format!("{consumer} has not taken in {} {}", event.kind, event.id));
+    }
     Unsettled(found)
 }
 

@@ -15,11 +15,10 @@ use backbone::bus::Bus;
 use backbone::route::Role;
 use backbone::system::DeadLetter;
 use backbone::tokens::Tokens as _;
-use backbone::work::{Commands as _, Origin, Work};
+use backbone::trace::Tracing;
 use engine::{Parts, Running};
 use kernel::{Duration, Envelope, Event};
 use provider_sandbox::{InMemory as GatewayMemory, Memory as _, Sandbox};
-use serde_json::Value;
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -62,6 +61,7 @@ impl TestMarket {
         let keys = key_folder();
         std::fs::create_dir_all(&keys).with_context(|| format!("making {}", keys.display()))?;
         let ground = Ground {
+            settings: Arc::default(),
             parts: Parts {
                 environment,
                 storage: world.storage(),
@@ -74,6 +74,7 @@ impl TestMarket {
             email_key: [7; 32],
             metrics: None,
             written: Arc::new(move || (counted.commits(), 0)),
+            tracing: Tracing::OFF,
         };
         let Composed { router, tokens, running } = market::compose(ground).await?;
         let (world, gateway) = (world.clone(), gateway.clone());
@@ -82,9 +83,12 @@ impl TestMarket {
 
     /// A market on SQLite in a directory that goes with it.
     pub async fn on_disk() -> Self {
-        let directory = tempfile::tempdir().expect("a place for the market");
-        let market =
-            market::open(directory.path(), None).await.expect("a market starts in an empty directory");
+        Self::in_directory(tempfile::tempdir().expect("a place for the market")).await
+    }
+
+    /// The market that stands in a directory, which goes with it.
+    pub async fn in_directory(directory: TempDir) -> Self {
+        let market = market::open(directory.path(), None).await.expect("the market starts");
         let (api, tokens) = (InMemory::new(market.router.clone()), market.tokens.clone());
         Self { api, tokens, place: Place::Disk { directory, market: Box::new(market) } }
     }
@@ -125,14 +129,38 @@ impl TestMarket {
         (self.tokens())(Role::Admin, seed::operator())
     }
 
-    /// Publishes an event of a service that does not run here.
-    pub async fn publish<E: Event + Clone>(&self, event: E) {
-        let work = Work::new("told-by-a-test", Origin::default(), move |ws| {
-            ws.publish(event.clone());
-            Ok(Value::Null)
-        });
-        let host = self.running().host("user").expect("the user service runs");
-        host.execute(work).await.expect("the event is published");
+    /// Publishes an event of a service that does not run here, as that service's own process would:
+    /// on the bus, below this engine.
+    pub async fn publish<E: Event>(&self, event: E) {
+        let kind = E::TYPE;
+        let (name, producer) = (kind.name, kind.producer);
+        assert!(
+            self.running().host(producer).is_none(),
+            "{producer} runs here: let it publish {name} itself"
+        );
+        assert!(
+            kind.personal.is_empty(),
+            "{name} has personal fields, which only {producer}'s engine encrypts"
+        );
+        let (bus, environment) = match &self.place {
+            Place::World { world, .. } => (world.bus(), world.environment()),
+            Place::Disk { market, .. } => (market.bus.clone(), a4co::environment::system()),
+        };
+        let id = environment.ids.uuid();
+        let envelope = Envelope {
+            id: id.into(),
+            source: producer.to_owned(),
+            kind: name.to_owned(),
+            subject: event.subject().to_string(),
+            time: environment.clock.now(),
+            correlation_id: id.to_string(),
+            causation_id: "told-by-a-test".to_owned(),
+            sequence: 1_000,
+            traceparent: None,
+            key_id: None,
+            data: serde_json::to_vec(&event).expect("contracts are JSON").into(),
+        };
+        bus.publish(vec![envelope]).await.expect("the event is published");
     }
 
     /// All dead letters, by service.

@@ -74,10 +74,16 @@ fn orders_are_told_once(facts: &Facts, findings: &mut Findings) {
 
 /// What a consumer passed left its effect: payment expects every order that it was told of.
 fn effects(facts: &Facts, findings: &mut Findings) {
-    let passed = facts.checkpoints.get("payment-order").copied().unwrap_or(0);
+    let passed = facts.checkpoints.get("payment-order").copied();
+    let underway = facts.underway.iter().filter(|(consumer, _)| consumer == "payment-order");
+    let underway: BTreeSet<_> = underway.map(|(_, event)| event.id).collect();
     let dead: BTreeSet<&str> = facts.dead.iter().map(|(_, letter)| letter.event.subject.as_str()).collect();
     for (position, event) in facts.log.iter().filter(|(_, event)| event.kind == "order.created.v1") {
-        let missing = *position <= passed && !facts.accounts.contains_key(&event.subject);
+        let was_passed = match passed {
+            Some(passed) => *position <= passed,
+            None => facts.has_inboxes && !underway.contains(&event.id),
+        };
+        let missing = was_passed && !facts.accounts.contains_key(&event.subject);
         if missing && !dead.contains(event.subject.as_str()) && facts.parked == 0 {
             findings.add(
                 RULE,

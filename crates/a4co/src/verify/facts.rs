@@ -1,6 +1,6 @@
 //! The facts, read once from every service's store, the log and the gateway's own memory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -13,7 +13,7 @@ use kernel::{Envelope, Timestamp};
 use serde_json::Value;
 
 use super::{all, feed, open};
-use crate::services::SERVICES;
+use crate::services::{SERVICES, UNFINISHED};
 
 /// Documents by id.
 pub type Documents = BTreeMap<String, Value>;
@@ -38,16 +38,23 @@ pub struct Facts {
     pub inventory: Vec<Recorded>,
     /// How many private events each order has.
     pub order_streams: BTreeMap<String, u64>,
-    /// The log: position and event, in order.
+    /// The log: position and event, in order; on a broker each service's own, one after another.
     pub log: Vec<(u64, Arc<Envelope>)>,
-    /// Where consumers stand: consumer to position.
+    /// Where consumers stand: consumer to position, where positions are checkpoints.
     pub checkpoints: BTreeMap<String, u64>,
+    /// Whether consumers keep inboxes instead.
+    pub has_inboxes: bool,
+    /// Where inboxes are kept: consumers with events that they have not taken in yet.
+    pub underway: Vec<(String, Arc<Envelope>)>,
     /// Dead letters, by service.
     pub dead: Vec<(&'static str, DeadLetter)>,
     /// How many deliveries are parked.
     pub parked: usize,
     /// What the gateway says it did: the last word on each key.
     pub gateway: BTreeMap<String, provider_sandbox::Record>,
+    /// False where nobody is there to ask what the gateway did: a store that was restored without
+    /// the sandbox's memory, or one that never charged through it.
+    pub gateway_is_known: bool,
     /// The moment of the facts: the last event's time.
     pub now: Timestamp,
 }
@@ -92,8 +99,11 @@ impl Facts {
             open(storage, "inventory").await?,
             open(storage, "payment").await?,
         );
-        let log = log(bus).await?;
-        let now = log.last().map_or(Timestamp::default(), |(_, event)| event.time);
+        let log = match bus.capabilities().reads_by_position {
+            true => log(bus).await?,
+            false => published(storage).await?,
+        };
+        let now = log.iter().map(|(_, event)| event.time).max().unwrap_or_default();
         let mut facts = Self {
             orders: documents(&*order, &service_order::domain::ORDERS).await?,
             payments: documents(&*payment, &service_payment::views::PAYMENTS).await?,
@@ -106,16 +116,23 @@ impl Facts {
             order_streams: BTreeMap::new(),
             log,
             checkpoints: BTreeMap::new(),
+            has_inboxes: !bus.capabilities().reads_by_position,
+            underway: Vec::new(),
             dead: Vec::new(),
             parked: 0,
             gateway: gateway.into_iter().map(|record| (record.key.clone(), record)).collect(),
+            gateway_is_known: true,
             now,
         };
         for recorded in feed(&*order).await? {
             *facts.order_streams.entry(recorded.stream).or_default() += 1;
         }
         for service in SERVICES {
-            facts.read_service(&*open(storage, service).await?, service).await?;
+            let journal = open(storage, service).await?;
+            facts.read_service(&*journal, service).await?;
+            if !bus.capabilities().reads_by_position && !UNFINISHED.contains(service) {
+                facts.read_inboxes(&*journal, service).await?;
+            }
         }
         Ok(facts)
     }
@@ -134,6 +151,25 @@ impl Facts {
             if position > 0 {
                 self.checkpoints.insert(consumer, position);
             }
+        }
+        Ok(())
+    }
+
+    /// Finds what a service's consumers have not taken in of what was published.
+    async fn read_inboxes(&mut self, journal: &dyn Journal, service: &'static str) -> anyhow::Result<()> {
+        let mut wanted: BTreeMap<String, Vec<Arc<Envelope>>> = BTreeMap::new();
+        for (_, event) in &self.log {
+            let known = contracts::catalogue().iter().find(|known| known.name == event.kind);
+            if known.is_some_and(|known| known.consumers.contains(&service)) {
+                let consumer = format!("{service}-{}", event.context());
+                wanted.entry(consumer).or_default().push(event.clone());
+            }
+        }
+        for (consumer, events) in wanted {
+            let ids: Vec<_> = events.iter().map(|event| event.id.0).collect();
+            let claimed: BTreeSet<_> = journal.claimed(&consumer, &ids).await?.into_iter().collect();
+            let open = events.into_iter().filter(|event| !claimed.contains(&event.id.0));
+            self.underway.extend(open.map(|event| (consumer.clone(), event)));
         }
         Ok(())
     }
@@ -161,6 +197,21 @@ pub(super) fn contexts() -> Vec<&'static str> {
     contexts
 }
 
+/// What all services published, each in its own order: a broker keeps no history.
+async fn published(storage: &dyn Storage) -> anyhow::Result<Vec<(u64, Arc<Envelope>)>> {
+    let mut log = Vec::new();
+    for service in SERVICES {
+        let (journal, mut after) = (open(storage, service).await?, 0);
+        loop {
+            let page = journal.outgoing(after, 10_000).await?;
+            let Some(last) = page.last() else { break };
+            after = last.position;
+            log.extend(page.into_iter().map(|sent| (sent.position, Arc::new(sent.envelope))));
+        }
+    }
+    Ok(log)
+}
+
 async fn log(bus: &dyn Bus) -> anyhow::Result<Vec<(u64, Arc<Envelope>)>> {
     let mut log = Vec::new();
     for context in contexts() {
@@ -168,6 +219,7 @@ async fn log(bus: &dyn Bus) -> anyhow::Result<Vec<(u64, Arc<Envelope>)>> {
             consumer: format!("verify-{context}"),
             service: "verify",
             context,
+            partition: 0,
             after: Some(0),
         };
         let mut reader = bus.open(subscription).await?;

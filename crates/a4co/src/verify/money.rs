@@ -16,7 +16,9 @@ pub(super) fn check(facts: &Facts, findings: &mut Findings) {
     for (id, payment) in &facts.payments {
         one(id, payment, findings);
     }
-    gateway(facts, findings);
+    if facts.gateway_is_known {
+        gateway(facts, findings);
+    }
 }
 
 fn ledger(facts: &Facts, findings: &mut Findings) {

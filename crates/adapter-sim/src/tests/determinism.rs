@@ -25,7 +25,7 @@ fn faulty(bus: BusKind) -> Settings {
 
 /// One life of a process: writers at random moments, and a consumer that claims what it reads.
 async fn live(world: &SimWorld) {
-    let Environment { clock, ids, spawner } = world.environment();
+    let Environment { clock, ids, spawner, .. } = world.environment();
     for writer in 0..4 {
         let (journal, clock, ids) = (open(world).await, clock.clone(), ids.clone());
         let write = async move {

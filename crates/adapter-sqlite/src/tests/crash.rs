@@ -8,6 +8,7 @@ use std::process::{Child, Command, Stdio};
 use backbone::commit::{Commit, Expected};
 
 use crate::Store;
+use crate::queue::Job;
 
 use super::sample::{
     append, checkpoint, is_committed, journal, note, open, public, read_note, stream_length,
@@ -115,4 +116,23 @@ async fn a_process_whose_disk_fails_ends_with_the_reason_and_keeps_what_was_answ
     assert_eq!(output.status.code(), Some(74), "{said}");
     assert!(said.contains("a4co verify"), "{said}");
     check(directory.path(), last_written(out.lines().map(str::to_owned))).await;
+}
+
+/// A killed process leaves its writes to the kernel; only a sync leaves them to the disk.
+#[tokio::test]
+async fn a_commit_is_synced_before_it_is_answered() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    let (tell, told) = std::sync::mpsc::channel();
+    let look = Box::new(move |conn: &rusqlite::Connection| {
+        let mode: String = conn.query_row("PRAGMA journal_mode", [], |row| row.get(0)).unwrap();
+        let sync: i64 = conn.query_row("PRAGMA synchronous", [], |row| row.get(0)).unwrap();
+        tell.send((mode, sync)).unwrap();
+        Ok(())
+    });
+    let (reply, answer) = tokio::sync::oneshot::channel();
+    store.inner().submit(Job::Task { run: look, reply });
+    answer.await.unwrap().unwrap();
+    // 2 is FULL: the log of changes is synced with each transaction.
+    assert_eq!(told.recv().unwrap(), ("wal".to_owned(), 2));
 }

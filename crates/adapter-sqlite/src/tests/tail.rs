@@ -9,8 +9,13 @@ use super::sample::{journal, open, public};
 use crate::Store;
 
 async fn consumer(store: &Store, context: &'static str, after: u64) -> Box<dyn Consumer> {
-    let subscription =
-        Subscription { consumer: format!("test-{context}"), service: "test", context, after: Some(after) };
+    let subscription = Subscription {
+        consumer: format!("test-{context}"),
+        service: "test",
+        context,
+        partition: 0,
+        after: Some(after),
+    };
     store.bus().open(subscription).await.unwrap()
 }
 
@@ -146,4 +151,19 @@ async fn a_store_that_is_only_read_follows_the_file() {
     store.bus().publish(vec![public("order", 2)]).await.unwrap();
     assert_eq!(read(&mut *consumer, 10).await, [2]);
     assert!(reading.bus().publish(vec![public("order", 3)]).await.is_err());
+}
+
+/// Nobody wakes a reader of another process: it looks again by itself.
+#[tokio::test]
+async fn what_another_process_writes_while_a_reader_waits_is_found_without_a_wake_up() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(directory.path());
+    let reading = Store::open_read_only(directory.path()).unwrap();
+    let mut consumer = consumer(&reading, "order", 0).await;
+    let late = async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        store.bus().publish(vec![public("order", 1)]).await.unwrap();
+    };
+    let (found, ()) = tokio::join!(read(&mut *consumer, 10), late);
+    assert_eq!(found, [1]);
 }

@@ -144,6 +144,8 @@ pub struct PendingCall {
     pub call: Value,
     /// The business flow.
     pub correlation_id: String,
+    /// The trace that it belongs to.
+    pub traceparent: Option<String>,
 }
 
 /// A running saga.
@@ -158,6 +160,9 @@ pub struct Instance<D, C> {
     pub version: u32,
     /// The business flow.
     pub correlation_id: String,
+    /// The trace context of what started it. Records of older programs have none.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub traceparent: Option<String>,
     /// Where it is in its life.
     pub phase: Phase,
     /// The current step's index.

@@ -32,6 +32,7 @@ pub(crate) fn instance<S: Saga>(id: Uuid, correlation: &str, data: S::Data, now:
         id,
         version: S::VERSION,
         correlation_id: correlation.to_owned(),
+        traceparent: None,
         phase: Phase::Running,
         step: 0,
         step_name: String::new(),

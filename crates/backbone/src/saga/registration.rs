@@ -152,7 +152,8 @@ fn replied<S: Saga>(
 impl Workspace<'_> {
     /// Starts a saga in this decision. Its id is new, or that of what it is about.
     pub fn start_saga<S: Saga>(&mut self, id: Uuid, data: S::Data) -> Result<(), Refusal> {
-        let started = instance::<S>(id, &self.origin().correlation_id.clone(), data, self.now());
+        let mut started = instance::<S>(id, &self.origin().correlation_id.clone(), data, self.now());
+        started.traceparent = self.origin().traceparent.clone();
         self.create(started.clone());
         self.settle::<S>(started, Happening::Begin)
     }
@@ -185,6 +186,7 @@ impl Workspace<'_> {
             let message = format!("saga {} version {} is unknown to this program", S::NAME, next.version);
             Refusal::failed(ErrorKind::Transient, message)
         })?;
+        self.continue_trace(next.traceparent.as_ref());
         let known: Vec<String> = next.calls.iter().map(|call| call.key.clone()).collect();
         let (id, due_before) = (next.id, next.due);
         let now = self.now();
@@ -196,6 +198,7 @@ impl Workspace<'_> {
                 key: call.key.clone(),
                 call: serde_json::to_value(&call.call).expect("calls are JSON"),
                 correlation_id: next.correlation_id.clone(),
+                traceparent: self.origin().traceparent.clone(),
             });
         }
         match next.due {

@@ -15,6 +15,7 @@ use crate::workspace::Workspace;
 
 mod definition;
 mod forward;
+mod trace;
 mod undo;
 
 /// A journey: a hotel is booked and a card charged, which can be undone; then tickets are sent.

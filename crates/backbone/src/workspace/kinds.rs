@@ -126,6 +126,8 @@ impl<A: Aggregate> Kind for AggregateKind<A> {
             let reason = format!("the journal gave a document for a stream of {}", A::NAME);
             return Err(Unrestored::Unreadable(reason));
         };
+        // Behind a snapshot only what came after it was loaded.
+        let is_whole = events.first().map_or(snapshot.is_none(), |first| first.version == 1);
         let usable = snapshot.filter(|s| s.schema == Self::shape());
         let (mut version, mut state) = match &usable {
             None => (0, A::State::default()),
@@ -134,7 +136,7 @@ impl<A: Aggregate> Kind for AggregateKind<A> {
                 Err(_) => return Err(Unrestored::Replay),
             },
         };
-        if usable.is_none() && events.first().is_some_and(|first| first.version > 1) {
+        if usable.is_none() && !is_whole {
             return Err(Unrestored::Replay);
         }
         let covered = version;

@@ -39,6 +39,7 @@ enum End {
     Committed,
     Conflict,
     Duplicate(Answer),
+    Taken(Vec<Uuid>),
 }
 
 impl Model {
@@ -72,11 +73,19 @@ impl Model {
             Expected::Any => true,
             Expected::Version(version) => self.document(id) == version,
         };
+        if commit.built_on.iter().any(|ticket| self.failed.contains(ticket)) {
+            return End::Conflict;
+        }
         let source_holds = match &commit.source {
             None => true,
             Some(Source::Checkpoint { consumer, from, .. }) => self.checkpoint(consumer) == *from,
             Some(Source::Inbox { consumer, events }) => {
-                events.iter().all(|event| !self.inbox.contains(&(consumer.clone(), *event)))
+                let is_taken = |event: &&Uuid| self.inbox.contains(&(consumer.clone(), **event));
+                let taken: Vec<Uuid> = events.iter().filter(is_taken).copied().collect();
+                if !taken.is_empty() {
+                    return End::Taken(taken);
+                }
+                true
             }
         };
         let guard_holds = |guard: &Guard| match &guard.target {
@@ -84,7 +93,6 @@ impl Model {
             Target::Document(_, id) => self.document(id) == guard.version,
         };
         let holds = source_holds
-            && commit.built_on.iter().all(|ticket| !self.failed.contains(ticket))
             && commit.appends.iter().all(|append| self.stream(&append.stream) == append.expected)
             && commit.puts.iter().all(|put| as_expected(&put.id, put.expected))
             && commit.deletes.iter().all(|delete| as_expected(&delete.id, delete.expected))
@@ -255,6 +263,8 @@ async fn burst(journal: &Handle, model: &mut Model, maker: &mut Maker) -> Result
             Outcome::Committed { .. } => End::Committed,
             Outcome::Conflict { .. } => End::Conflict,
             Outcome::Duplicate(answer) => End::Duplicate(answer),
+            Outcome::Taken { events } => End::Taken(events),
+            Outcome::Fenced { .. } => return Err(format!("{commit:?} was fenced without a lease")),
         };
         if found != expected {
             return Err(format!("{commit:?} ended as {found:?}, the model says {expected:?}"));

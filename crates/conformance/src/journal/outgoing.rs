@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use backbone::commit::{Commit, Expected};
+use backbone::journal::Sent;
 use futures::future::{join, join_all};
-use kernel::Envelope;
+use kernel::{Duration, Envelope};
 
 use super::look::Handle;
 use crate::World;
 use crate::bus::collect;
-use crate::expect::{committed, conflict, ensure, equal};
+use crate::expect::{Shown, committed, conflict, ensure, equal};
 use crate::sample::{self, appending, noting, publishing};
 
 pub(super) async fn visible_if_committed(world: World) -> Result<(), String> {
@@ -122,4 +123,65 @@ pub(super) async fn reading_on(mut world: World) -> Result<(), String> {
     let ids: Vec<_> = seen.iter().map(|(_, id)| *id).collect();
     let expected = (0..4u128).flat_map(|round| (1..=4).map(move |number| sample::id(round * 10 + number)));
     equal("what was read over four lives", ids, expected.collect())
+}
+
+/// A reader as a relay is: it pages through what the service published.
+async fn page_on(journal: &Handle, limit: usize, count: usize) -> Result<Vec<Sent>, String> {
+    let mut seen: Vec<Sent> = Vec::new();
+    while seen.len() < count {
+        let after = seen.last().map_or(0, |last| last.position);
+        let page = journal.outgoing(after, limit).await.shown("reading what was published")?;
+        ensure(page.len() <= limit, format_args!("a page of {} at a limit of {limit}", page.len()))?;
+        if page.is_empty() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        seen.extend(page);
+    }
+    ensure(seen.is_sorted_by(|a, b| a.position < b.position), "positions do not grow")?;
+    Ok(seen)
+}
+
+fn envelopes(seen: &[Sent]) -> Vec<Envelope> {
+    seen.iter().map(|sent| sent.envelope.clone()).collect()
+}
+
+pub(super) async fn kept_for_a_relay(world: World) -> Result<(), String> {
+    let (journal, payment) = (world.journal("order").await?, world.journal("payment").await?);
+    ensure(journal.outgoing(0, 10).await.shown("reading")?.is_empty(), "something was published")?;
+    let event = |number| sample::public("order", 1, number);
+    let first = Commit { outgoing: vec![event(1), event(2)], ..appending("order-1", 0, 1) };
+    let stale = Commit { outgoing: vec![event(3)], ..appending("order-1", 5, 1) };
+    committed(journal.submit(first).await)?;
+    conflict(journal.submit(stale).await, "order-1")?;
+    committed(payment.submit(publishing(vec![sample::public("payment", 1, 9)])).await)?;
+    committed(journal.submit(publishing(vec![event(5), event(4)])).await)?;
+    for limit in [1, 3, 100] {
+        let seen = page_on(&journal, limit, 4).await?;
+        equal("what was published", envelopes(&seen), [1, 2, 5, 4].map(event).to_vec())?;
+        let last = seen.last().map_or(0, |last| last.position);
+        ensure(journal.outgoing(last, 10).await.shown("reading")?.is_empty(), "there is more past the end")?;
+    }
+    drop((journal, payment));
+    let world = world.reopen().await?;
+    let journal = world.journal("order").await?;
+    let seen = page_on(&journal, 10, 4).await?;
+    equal("what was published, after a restart", envelopes(&seen), [1, 2, 5, 4].map(event).to_vec())
+}
+
+/// Rule 3: a reader that pages by position must not pass one that becomes visible later.
+pub(super) async fn polling_relay(world: World) -> Result<(), String> {
+    let journal = world.journal("order").await?;
+    let total = (0..WRITERS).map(written).sum();
+    let writers = join_all((0..WRITERS).map(|writer| write(&journal, writer)));
+    let (results, seen) = join(writers, page_on(&journal, 7, total)).await;
+    results.into_iter().collect::<Result<Vec<()>, String>>()?;
+    let seen = seen?;
+    for writer in 0..WRITERS {
+        let subject = sample::id(writer).to_string();
+        let ids: Vec<_> =
+            seen.iter().filter(|s| s.envelope.subject == subject).map(|s| s.envelope.id).collect();
+        equal("the events of a writer", ids.len(), written(writer))?;
+        ensure(ids.is_sorted(), "a writer's events came out of order")?;
+    }
+    Ok(())
 }

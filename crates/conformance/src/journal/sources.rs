@@ -4,7 +4,7 @@ use backbone::commit::{Commit, Expected};
 
 use super::look::note_version;
 use crate::World;
-use crate::expect::{Shown, committed, conflict, equal};
+use crate::expect::{Shown, committed, conflict, equal, taken};
 use crate::sample::{checkpoint, claiming, id, noting};
 
 pub(super) async fn checkpoints(world: World) -> Result<(), String> {
@@ -38,21 +38,26 @@ pub(super) async fn inbox(world: World) -> Result<(), String> {
         |consumer| Commit { puts: noting("a", Expected::Any, "x").puts, ..claiming(consumer, vec![id(1)]) };
     let (first, second) = (journal.submit(with_effect("c")), journal.submit(with_effect("c")));
     committed(first.await)?;
-    conflict(second.await, &id(1).to_string())?;
+    taken(second.await, &[id(1)])?;
     equal("the effect", note_version(&journal, "a").await?, 1)?;
     committed(journal.submit(with_effect("another")).await)?;
     drop(journal);
     let world = world.reopen().await?;
     let journal = world.journal("inventory").await?;
-    conflict(journal.submit(with_effect("c")).await, &id(1).to_string())
+    taken(journal.submit(with_effect("c")).await, &[id(1)])?;
+    let claimed = async |consumer| {
+        journal.claimed(consumer, &[id(3), id(1), id(2)]).await.shown("looking into an inbox")
+    };
+    equal("what the inbox knows", claimed("c").await?, vec![id(1)])?;
+    equal("what a third inbox knows", claimed("a third").await?, Vec::new())
 }
 
 pub(super) async fn inbox_batch(world: World) -> Result<(), String> {
     let journal = world.journal("inventory").await?;
-    committed(journal.submit(claiming("c", vec![id(1), id(2)])).await)?;
-    let mixed =
-        Commit { puts: noting("a", Expected::Any, "x").puts, ..claiming("c", vec![id(3), id(2), id(4)]) };
-    conflict(journal.submit(mixed).await, &id(2).to_string())?;
+    committed(journal.submit(claiming("c", vec![id(1), id(2), id(5)])).await)?;
+    let mixed = claiming("c", vec![id(3), id(2), id(4), id(5)]);
+    let mixed = Commit { puts: noting("a", Expected::Any, "x").puts, ..mixed };
+    taken(journal.submit(mixed).await, &[id(2), id(5)])?;
     equal("the effect of the refused batch", note_version(&journal, "a").await?, 0)?;
     committed(journal.submit(claiming("c", vec![id(3), id(4)])).await).map(|_| ())
 }

@@ -5,7 +5,7 @@ use bytes::Bytes;
 
 use super::look::{Handle, document, note_version, stream_version};
 use crate::World;
-use crate::expect::{Shown, committed, conflict, ensure, equal, malformed};
+use crate::expect::{Shown, committed, conflict, ensure, equal, malformed, taken};
 use crate::sample::{
     self, NOTES, answer, append, appending, checkpoint, claiming, guard_note, id, note, noting,
 };
@@ -68,7 +68,7 @@ type Spoil = fn(&mut Commit);
 pub(super) async fn one_conflict(world: World) -> Result<(), String> {
     let journal = world.journal("order").await?;
     prepare(&journal).await?;
-    let spoilt: [(Spoil, &str); 8] = [
+    let spoilt: [(Spoil, &str); 7] = [
         (|commit| commit.appends[1].expected = 4, "order-2"),
         (|commit| commit.puts[0].expected = Expected::Version(1), "new"),
         (|commit| commit.puts[1].expected = Expected::Version(2), "old"),
@@ -76,7 +76,6 @@ pub(super) async fn one_conflict(world: World) -> Result<(), String> {
         (|commit| commit.guards[0].version = 2, "read"),
         (|commit| commit.guards[1].version = 1, "order-3"),
         (|commit| commit.source = checkpoint("c", 1, 4).source, "c"),
-        (|commit| commit.source = claiming("broker", vec![id(91), id(90)]).source, "broker"),
     ];
     for (spoil, names) in spoilt {
         let mut commit = all_parts();
@@ -87,7 +86,11 @@ pub(super) async fn one_conflict(world: World) -> Result<(), String> {
             .await
             .map_err(|found| format!("after a conflict over {names}: {found}"))?;
     }
-    Ok(())
+    let mut again = all_parts();
+    again.source = claiming("broker", vec![id(91), id(90)]).source;
+    renumber(&mut again);
+    taken(journal.submit(again).await, &[id(90)])?;
+    untouched(&journal, &world).await.map_err(|found| format!("after a taken delivery: {found}"))
 }
 
 /// Numbers events after the expected version, as whoever expected it would have.
@@ -140,7 +143,7 @@ pub(super) async fn everything(world: World) -> Result<(), String> {
     let with_inbox =
         Commit { source: claiming("broker", vec![id(91), id(92)]).source, ..noting("a", Expected::Any, "x") };
     committed(journal.submit(with_inbox).await)?;
-    conflict(journal.submit(claiming("broker", vec![id(92)])).await, "broker")
+    taken(journal.submit(claiming("broker", vec![id(92)])).await, &[id(92)])
 }
 
 pub(super) async fn neighbours(world: World) -> Result<(), String> {

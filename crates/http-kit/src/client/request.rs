@@ -7,7 +7,7 @@ use backbone::tokens::Tokens;
 use bytes::Bytes;
 use http::{HeaderValue, Request, header};
 
-use crate::gate::{CORRELATION_ID, REQUEST_ID, TRACEPARENT, current_traceparent, new_span_of};
+use crate::gate::{CORRELATION_ID, REQUEST_ID, TRACEPARENT, new_span_of};
 use crate::idempotency::IDEMPOTENCY_KEY;
 
 /// The request of one attempt, or why there can be none.
@@ -22,7 +22,10 @@ pub(super) fn signed(
         HeaderValue::try_from(format!("Bearer {token}")).map_err(|_| "its token is no header".to_owned())?;
     authorization.set_sensitive(true);
     let ids = &*environment.ids;
-    let traceparent = current_traceparent(ids).unwrap_or_else(|| new_span_of(&call.correlation_id, ids));
+    let traceparent = match backbone::trace::current() {
+        Some(current) => current.to_string(),
+        None => new_span_of(&call.correlation_id, ids),
+    };
     let mut request = Request::builder()
         .method(spec.method.clone())
         .uri(&call.path_and_query)

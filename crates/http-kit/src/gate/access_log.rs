@@ -2,13 +2,15 @@
 //! path itself, the query, a body or the caller's person: those are personal data.
 
 use backbone::route::Route;
+use backbone::trace::id_of;
 use backbone::work::Origin;
 use http::StatusCode;
 use kernel::Duration;
 use metrics::{Counter, Histogram};
-use tracing::Instrument;
+use tracing::{Span, field};
 
 use super::Guarded;
+use super::origin::RequestOrigin;
 
 /// A route's metrics, looked up once.
 pub(super) struct RouteMetrics {
@@ -47,29 +49,53 @@ fn class(status: StatusCode) -> usize {
     }
 }
 
-/// Runs `task` in the request's span, which gives its lines in the log their ids.
-pub(super) async fn in_span<T>(guarded: &Guarded, origin: &Origin, task: impl Future<Output = T>) -> T {
-    let trace_id = origin.traceparent.as_deref().and_then(|text| text.split('-').nth(1)).unwrap_or("");
+/// The request's span, which gives its lines in the log their ids. Where traces are kept it joins
+/// the request's trace, and what the request sets in motion follows from it.
+pub(super) fn span(guarded: &Guarded, request: &mut RequestOrigin) -> Span {
+    let origin = &mut request.origin;
     let span = tracing::info_span!(
         "request",
+        otel.name = field::Empty,
+        otel.kind = field::Empty,
+        otel.status_code = field::Empty,
         service.name = guarded.service,
         http.route = guarded.route.path,
         http.request.method = %guarded.route.method,
         http.request.id = %origin.causation_id,
+        http.response.status_code = field::Empty,
         correlation.id = %origin.correlation_id,
-        trace.id = trace_id,
+        trace.id = origin.traceparent.as_deref().and_then(id_of),
     );
-    if let Some(traceparent) = &origin.traceparent {
-        (guarded.gate.continue_trace)(&span, traceparent);
+    let tracing = guarded.gate.tracing;
+    if tracing.is_on() {
+        span.record(
+            "otel.name",
+            field::display(format_args!("{} {}", guarded.route.method, guarded.route.path)),
+        );
+        span.record("otel.kind", "server");
+        let own = match request.begins {
+            Some(trace) => tracing.begin(&span, trace),
+            None => tracing.join(&span, origin.traceparent.as_deref()),
+        };
+        origin.traceparent = own.or(origin.traceparent.take());
     }
-    task.instrument(span).await
+    span
+}
+
+/// Says in the request's span how it ended.
+pub(super) fn end(guarded: &Guarded, span: &Span, status: StatusCode) {
+    if guarded.gate.tracing.is_on() {
+        span.record("http.response.status_code", status.as_u16());
+        if status.is_server_error() {
+            span.record("otel.status_code", "ERROR");
+        }
+    }
 }
 
 /// Writes the line and counts.
 pub(super) fn write(guarded: &Guarded, origin: &Origin, status: StatusCode, took: Duration) {
     guarded.metrics.requests[class(status)].increment(1);
     guarded.metrics.seconds.record(took.as_secs_f64());
-    let trace_id = origin.traceparent.as_deref().and_then(|text| text.split('-').nth(1)).unwrap_or("");
     tracing::info!(
         event.action = "request",
         service.name = guarded.service,
@@ -79,7 +105,7 @@ pub(super) fn write(guarded: &Guarded, origin: &Origin, status: StatusCode, took
         http.response.status_code = status.as_u16(),
         event.duration = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX),
         correlation.id = %origin.correlation_id,
-        trace.id = trace_id,
+        trace.id = origin.traceparent.as_deref().and_then(id_of),
         "{} {} {}", guarded.route.method, guarded.route.path, status.as_u16()
     );
 }

@@ -19,32 +19,30 @@ pub(crate) const TRACEPARENT: &str = "traceparent";
 
 const ID_LENGTH_MAX: usize = 128;
 
-tokio::task_local! {
-    static CURRENT: String;
-}
-
 /// The origin of a request, with its trace as every request has one.
 pub(crate) struct RequestOrigin {
     pub(crate) origin: Origin,
-    traceparent: String,
+    /// The trace's id, where this request is the first of it.
+    pub(crate) begins: Option<u128>,
 }
 
 /// The ids that the request brings, or new ones. What could not stand in a log as it is (spaces,
 /// quotes, control characters) counts as absent.
 pub(crate) fn of(headers: &HeaderMap, gate: &Gate) -> RequestOrigin {
     let ids = &*gate.environment.ids;
-    let told = headers.get(TRACEPARENT).and_then(|value| value.to_str().ok()).and_then(trace_of);
+    let told = headers.get(TRACEPARENT).and_then(|value| value.to_str().ok()).and_then(context_of);
     let correlation_id = told_id(headers, CORRELATION_ID).unwrap_or_else(|| match told {
-        Some((trace, _)) => Uuid::from_u128(trace).to_string(),
+        Some((trace, ..)) => Uuid::from_u128(trace).to_string(),
         None => ids.uuid().to_string(),
     });
     let causation_id = told_id(headers, REQUEST_ID).unwrap_or_else(|| ids.uuid().to_string());
-    let traceparent = match told {
-        Some((trace, flags)) => format!("00-{trace:032x}-{:016x}-{flags:02x}", span_id(ids)),
-        None => new_span_of(&correlation_id, ids),
+    // Whoever keeps no span of its own passes on what it was told: a made-up one in between would
+    // be a hole in the picture of those who do.
+    let (traceparent, begins) = match told {
+        Some((trace, span, flags)) => (format!("00-{trace:032x}-{span:016x}-{flags:02x}"), None),
+        None => (new_span_of(&correlation_id, ids), Some(trace_of_flow(&correlation_id))),
     };
-    let origin = Origin { correlation_id, causation_id, traceparent: Some(traceparent.clone()) };
-    RequestOrigin { origin, traceparent }
+    RequestOrigin { origin: Origin { correlation_id, causation_id, traceparent: Some(traceparent) }, begins }
 }
 
 fn told_id(headers: &HeaderMap, name: &str) -> Option<String> {
@@ -53,8 +51,8 @@ fn told_id(headers: &HeaderMap, name: &str) -> Option<String> {
     ((1..=ID_LENGTH_MAX).contains(&id.len()) && id.bytes().all(plain)).then(|| id.to_owned())
 }
 
-/// Trace id and flags of a `traceparent`. Versions after 00 may add fields at the end.
-fn trace_of(text: &str) -> Option<(u128, u8)> {
+/// Trace, span and flags of a `traceparent`. Versions after 00 may add fields at the end.
+fn context_of(text: &str) -> Option<(u128, u64, u8)> {
     let mut parts = text.trim().split('-');
     let (version, trace, span, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
     let hex = |text: &str, length: usize| {
@@ -67,15 +65,15 @@ fn trace_of(text: &str) -> Option<(u128, u8)> {
     let trace_id = u128::from_str_radix(trace, 16).ok()?;
     let span_id = u64::from_str_radix(span, 16).ok()?;
     let flags = u8::from_str_radix(flags, 16).ok()?;
-    (trace_id != 0 && span_id != 0).then_some((trace_id, flags & 1))
-}
-
-fn span_id(ids: &dyn Ids) -> u64 {
-    ids.random().max(1)
+    (trace_id != 0 && span_id != 0).then_some((trace_id, span_id, flags & 1))
 }
 
 /// A new span in the trace of this flow.
 pub(crate) fn new_span_of(correlation_id: &str, ids: &dyn Ids) -> String {
+    format!("00-{:032x}-{:016x}-01", trace_of_flow(correlation_id), ids.random().max(1))
+}
+
+fn trace_of_flow(correlation_id: &str) -> u128 {
     let trace = match Uuid::parse_str(correlation_id) {
         Ok(uuid) => uuid.as_u128(),
         // Another system's id: a number made from it stays the same for the whole flow.
@@ -85,19 +83,7 @@ pub(crate) fn new_span_of(correlation_id: &str, ids: &dyn Ids) -> String {
             u128::from(half) << 64 | u128::from(other)
         }
     };
-    format!("00-{:032x}-{:016x}-01", trace.max(1), span_id(ids))
-}
-
-/// Runs `task` so that calls made in it continue this trace.
-pub(crate) async fn with_traceparent<T>(origin: &RequestOrigin, task: impl Future<Output = T>) -> T {
-    CURRENT.scope(origin.traceparent.clone(), task).await
-}
-
-/// A new span in the trace of the request that is being served, where there is one.
-pub(crate) fn current_traceparent(ids: &dyn Ids) -> Option<String> {
-    let current = CURRENT.try_with(String::clone).ok()?;
-    let (trace, flags) = trace_of(&current)?;
-    Some(format!("00-{trace:032x}-{:016x}-{flags:02x}", span_id(ids)))
+    trace.max(1)
 }
 
 /// Names an occurrence of a problem by the request's id.

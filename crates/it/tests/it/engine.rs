@@ -3,7 +3,12 @@
 mod abort;
 mod delivery;
 mod durability;
+mod fit;
+mod health;
 mod privacy;
 mod probe;
 mod projection;
+mod quarantine;
+mod retention;
 mod saga;
+mod streams;

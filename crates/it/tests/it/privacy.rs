@@ -60,13 +60,17 @@ async fn after_a_hundred_orders_no_address_is_on_disk_and_erasing_redacts_them_a
 
     let (id, customer) = (orders[0]["orderId"].as_str().unwrap(), orders[0]["customerId"].as_str().unwrap());
     let path = format!("/api/orders/{id}");
+    let parcels = format!("/api/shipments?orderId={id}");
     assert_eq!(market.look(&path).await["deliveryAddress"]["line1"], STREET);
+    assert_eq!(market.look(&parcels).await[0]["address"]["line1"], STREET);
     let erase = Call::new(Method::DELETE, format!("/api/users/{customer}")).by(&market.operator());
     ask(&market.api, erase.key("erase")).await.unwrap().good().unwrap();
     market.rest().await;
     let after = market.look(&path).await;
     assert_eq!(after["deliveryAddress"], json!({"redacted": true}), "{after}");
     assert_eq!(after["total"], orders[0]["total"], "what the books need stays");
+    let sent = market.look(&parcels).await;
+    assert_eq!(sent[0]["address"], json!({"redacted": true}), "{sent}");
     let other = orders[1]["orderId"].as_str().unwrap();
     assert_eq!(market.look(&format!("/api/orders/{other}")).await["deliveryAddress"]["line1"], STREET);
     market.finish().await;

@@ -6,8 +6,9 @@
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 
-use adapter_sim::CommitFault;
+use adapter_sim::{CommitFault, Faults};
 use contracts::shared::OrderState;
+use kernel::Duration;
 use testkit::{Shelf, TestMarket, Wish};
 
 mod customer;
@@ -118,9 +119,32 @@ async fn an_order_whose_commit_lost_its_answer_is_fulfilled_all_the_same() {
     // The commit that places the order, starts its saga, and records its first call and timer.
     world.at(world.commits() + 1, CommitFault::AnswerLost);
     let wish = Wish::guest("lost", &[(goods.item("HONEY"), 1)], "sandbox-card-ok");
+    let begun = world.now();
     let placed = market.place(&wish).await.expect("the answer is looked up by its key");
     assert!(world.trace().iter().any(|line| line.contains("AnswerLost")), "nothing was lost");
     market.until_state(placed.order_id, &[OrderState::Preparing]).await;
+    // By a look at the rows, and not because a step of the saga ran into its deadline.
+    let took = world.now().since(begun);
+    assert!(took < Duration::from_secs(6), "the call of the lost answer was made only after {took:?}");
+    market.finish().await;
+}
+
+/// Rule 14: what is down uses up no attempts, and consumers go on where they stood.
+#[tokio::test(start_paused = true)]
+async fn an_outage_of_the_key_ring_parks_nothing_and_loses_nothing() {
+    let market = TestMarket::simulated(6).await;
+    let goods = market.sell(Shelf::USUAL).await;
+    market.rest().await;
+    let world = market.world().expect("a simulated market").clone();
+    let wish = Wish::guest("outage", &[(goods.item("HONEY"), 1)], "sandbox-card-ok");
+    let placed = market.place(&wish).await.expect("it is placed");
+    world.faults(|faults| faults.keyring_fails_permille = 1_000);
+    // Longer than the keys may be remembered, and longer than all waits between attempts.
+    tokio::time::sleep(Duration::from_secs(40)).await;
+    let meanwhile = market.facts().await.expect("the facts need no keys");
+    assert_eq!((meanwhile.parked, meanwhile.dead.len()), (0, 0), "an outage used up attempts");
+    world.faults(|faults| *faults = Faults::default());
+    market.until_state(placed.order_id, &[OrderState::Preparing, OrderState::Cancelled]).await;
     market.finish().await;
 }
 

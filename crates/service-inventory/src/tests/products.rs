@@ -1,10 +1,14 @@
 //! What inventory does on the events of the catalogue.
 
-use contracts::inventory::StockUpdated;
+use contracts::inventory::{StockDepleted, StockUpdated};
 use contracts::product::Status;
+use kernel::ArtisanId;
+use uuid::Uuid;
 
 use super::scene::{ARTISAN, Scene, item, product, variant};
+use crate::commands;
 use crate::domain::ItemKey;
+use crate::domain::stock::{Rules, Thresholds};
 use crate::error;
 use crate::views::StockView;
 
@@ -49,6 +53,31 @@ fn a_discontinued_product_refuses_reservations_and_keeps_those_it_has() {
     scene.update_product(1, Status::Active);
     scene.request(3, 3, &[(1, 1)]);
     assert_eq!(scene.pieces(1), (28, 1, 27));
+}
+
+#[test]
+fn an_updated_product_keeps_its_pieces_and_limits_and_follows_its_artisan() {
+    let scene = Scene::with(&[30]);
+    let rules = Rules { thresholds: Thresholds { reorder: 9, low: 6, critical: 3 }, ..Rules::default() };
+    scene.0.run(|ws| commands::set_rules(ws, item(1), rules, None).map(drop)).unwrap();
+    let heir = ArtisanId(Uuid::from_u128(0xA9));
+    let updated_at = scene.0.now();
+    let update = |artisan_id| contracts::product::Updated {
+        product_id: product(1),
+        artisan_id,
+        changed_fields: vec!["name".to_owned()],
+        status: Status::Active,
+        updated_at,
+    };
+    for artisan_id in [ARTISAN, heir] {
+        scene.0.receive(&update(artisan_id)).unwrap();
+        let view = scene.0.get::<StockView>(item(1)).unwrap();
+        assert_eq!((view.artisan_id, view.quantity, &view.rules), (artisan_id, 30, &rules));
+    }
+    // What is told from now on is told to the new artisan.
+    scene.request(1, 1, &[(1, 30)]);
+    let told = scene.0.take::<StockDepleted>();
+    assert_eq!(told[0].artisan_id, heir);
 }
 
 #[test]

@@ -1,28 +1,24 @@
 //! One test for each row of notification in reactions.md: who is told what.
 
 use backbone::testing::Stage;
-use contracts::artisan::{OnboardingCompleted, PerformanceEvaluated, StatusChanged, Tier, Verified};
 use contracts::auth::{ChallengeIssued, ChallengeKind};
 use contracts::cart::{Abandoned, CheckoutInitiated};
 use contracts::chat::MessageSent;
-use contracts::inventory::{PurchaseOrderCreated, StockDepleted, ThresholdReached, ThresholdType};
 use contracts::loyalty::{ChangeReason, PointsChanged};
 use contracts::order::{
     Cancelled, CancelledBy, Confirmed, Delivered, ItemsModified, Returned, Shipped, StateChanged,
 };
 use contracts::payment::{Failed, RefundProcessed, Succeeded};
 use contracts::product::Reviewed;
-use contracts::shared::{ArtisanMetrics, BusinessInfo, DeliveryCapabilities, Locale, OrderState};
+use contracts::shared::{Locale, OrderState};
 use contracts::shipping::{ShipmentCancelled, ShipmentDelivered, ShipmentDispatched, ShipmentScheduled};
 use contracts::user::{EmailVerified, ProfileUpdated, SegmentChanged};
-use kernel::{
-    CartId, Duration, Money, PaymentId, Personal, ProductId, PurchaseOrderId, RefundId, ShipmentId,
-};
+use kernel::{CartId, Duration, Money, PaymentId, Personal, ProductId, RefundId, ShipmentId};
 use uuid::Uuid;
 
 use super::{
-    ANA, MILL, NOON, ORDER, POTTER, address, ana, created, days, deliver_scheduled, item, oil_news, prefer,
-    registered, stage, told,
+    ANA, MILL, NOON, ORDER, POTTER, ana, created, days, deliver_scheduled, item, prefer, registered, said,
+    stage, told,
 };
 use crate::domain::{Notification, Recipient, State};
 
@@ -126,46 +122,9 @@ fn changed_items_are_told_with_the_new_total() {
         modified_by: ANA.to_string(),
         modified_at: NOON,
     };
-    assert_eq!(told(&ordered(), &modified), [to_ana("order-changed")]);
-}
-
-#[test]
-fn artisans_hear_of_their_stock() {
-    let (stage, _) = stage();
-    let product_id = ProductId(Uuid::from_u128(0x10));
-    let depleted = StockDepleted {
-        product_id,
-        variant_id: None,
-        artisan_id: MILL,
-        last_order_id: Some(ORDER),
-        user_id: Some(ANA.into()),
-        last_quantity: 1,
-        depleted_at: NOON,
-    };
-    assert_eq!(told(&stage, &depleted), [to_mill("stock-depleted")]);
-    let reached = ThresholdReached {
-        product_id,
-        variant_id: None,
-        current_stock: 4,
-        threshold: 5,
-        threshold_type: ThresholdType::Low,
-        artisan_id: MILL,
-        product_name: "Miel".to_owned(),
-        last_restock_date: None,
-        average_daily_sales: 1.5,
-        estimated_stockout_date: None,
-    };
-    assert_eq!(told(&stage, &reached), [to_mill("stock-low")]);
-    let ordered = PurchaseOrderCreated {
-        purchase_order_id: PurchaseOrderId::default(),
-        product_id,
-        variant_id: None,
-        artisan_id: MILL,
-        supplier_id: kernel::SupplierId::default(),
-        quantity: 50,
-        expected_at: NOON,
-    };
-    assert_eq!(told(&stage, &ordered), [to_mill("stock-ordered")]);
+    let stage = ordered();
+    assert_eq!(told(&stage, &modified), [to_ana("order-changed")]);
+    assert!(said(&stage, "order-changed").contains(&Money::eur(3_400).to_string()));
 }
 
 #[test]
@@ -181,6 +140,8 @@ fn a_payment_gives_a_receipt_and_a_refund_a_notice() {
         processed_at: NOON,
     };
     assert_eq!(told(&stage, &succeeded), [to_ana("payment-receipt")]);
+    let receipt = said(&stage, "payment-receipt");
+    assert!(receipt.contains(&Money::eur(5_100).to_string()) && receipt.contains("tx"), "{receipt}");
     let refunded = RefundProcessed {
         refund_id: RefundId::default(),
         original_payment_id: PaymentId::default(),
@@ -207,6 +168,8 @@ fn a_failed_payment_says_what_to_do_when_it_is_not_tried_again() {
         failed_at: NOON,
     };
     assert_eq!(told(&stage, &failed(false)), [to_ana("payment-failed")]);
+    let words = said(&stage, "payment-failed");
+    assert!(words.contains("The card was declined.") && words.contains("another way to pay"), "{words}");
     assert_eq!(told(&stage, &failed(true)), []);
 }
 
@@ -266,81 +229,8 @@ fn a_challenge_is_sent_with_its_token() {
             expires_at: NOON.plus(Duration::from_secs(3_600)),
         };
         assert_eq!(told(&stage, &issued), [to_ana(template)]);
+        assert!(said(&stage, template).contains("482 913"));
     }
-}
-
-#[test]
-fn an_artisans_way_into_the_market_is_told_to_them() {
-    let (stage, _) = stage();
-    let info = BusinessInfo {
-        business_name: "Molino".to_owned(),
-        legal_name: "Molino S. L.".to_owned(),
-        tax_id: "B23000001".to_owned(),
-        email: "molino@example.org".to_owned(),
-        phone: None,
-        address: address(),
-    };
-    let delivery_capabilities = DeliveryCapabilities {
-        shipping: true,
-        pickup: false,
-        own_delivery: false,
-        radius_km: None,
-        preparation_days: 2,
-    };
-    let completed = OnboardingCompleted {
-        artisan_id: MILL,
-        business_info: info.into(),
-        certifications: Vec::new(),
-        product_categories: Vec::new(),
-        delivery_capabilities,
-        onboarding_score: 85,
-        completed_at: NOON,
-    };
-    assert_eq!(told(&stage, &completed), [to_mill("application-received")]);
-    let verified = Verified {
-        artisan_id: MILL,
-        business_name: "Molino".to_owned(),
-        contact_email: "molino@example.org".to_owned().into(),
-        location: address(),
-        specialties: Vec::new(),
-        verified_by: "admin".to_owned(),
-        verified_at: NOON,
-    };
-    assert_eq!(told(&stage, &verified), [to_mill("artisan-welcome")]);
-    let changed = StatusChanged {
-        artisan_id: MILL,
-        previous_status: "verified".to_owned(),
-        new_status: "suspended".to_owned(),
-        reason: "papers".to_owned(),
-        changed_at: NOON,
-    };
-    assert_eq!(told(&stage, &changed), [to_mill("artisan-status")]);
-}
-
-#[test]
-fn an_evaluated_artisan_gets_a_report() {
-    let (stage, _) = stage();
-    let evaluated = PerformanceEvaluated {
-        artisan_id: MILL,
-        period: days(),
-        metrics: ArtisanMetrics {
-            orders_fulfilled: 12,
-            average_rating: 4.5,
-            on_time_delivery_rate: 1.0,
-            customer_satisfaction_score: 4.5,
-            revenue: Money::eur(100_000),
-        },
-        tier: Tier::Gold,
-        recommendations: vec!["Go on.".to_owned()],
-        evaluated_at: NOON,
-    };
-    assert_eq!(told(&stage, &evaluated), [to_mill("tier-report")]);
-}
-
-#[test]
-fn a_listed_product_is_told_to_nobody_who_does_not_follow() {
-    let (stage, _) = stage();
-    assert_eq!(told(&stage, &oil_news()), []);
 }
 
 #[test]
@@ -366,6 +256,7 @@ fn a_review_points_and_a_chat_message_are_told_to_whom_they_concern() {
         changed_at: NOON,
     };
     assert_eq!(told(&stage, &points), [to_ana("points-changed")]);
+    assert_eq!(said(&stage, "points-changed"), "You have 10 points. Change: -5.");
     let sent = MessageSent {
         message_id: kernel::MessageId::default(),
         conversation_id: kernel::ConversationId::default(),
@@ -442,6 +333,7 @@ fn an_orders_parcels_are_told_to_its_customer() {
         dispatched_at: NOON,
     };
     assert_eq!(told(&stage, &dispatched), [to_ana("parcel-dispatched")]);
+    assert!(said(&stage, "parcel-dispatched").contains("Correos, tracking number PQ123"));
     let delivered = ShipmentDelivered {
         shipment_id,
         order_id: ORDER,
@@ -464,6 +356,14 @@ fn called_off_parcels_are_told_and_an_empty_answer_is_not() {
     };
     assert_eq!(told(&stage, &cancelled(vec![ShipmentId::default()])), [to_ana("parcel-cancelled")]);
     assert_eq!(told(&stage, &cancelled(Vec::new())), []);
+}
+
+#[test]
+fn a_message_that_cannot_be_handled_is_tried_again_five_times() {
+    let stage = Stage::new("notification");
+    let module = crate::module(&stage.context(), crate::Config::default());
+    let waits: Vec<u64> = module.retries.iter().map(|wait| wait.as_secs()).collect();
+    assert_eq!(waits, [1, 2, 4, 8, 16]);
 }
 
 #[test]

@@ -41,7 +41,7 @@ fn variables_are_filled_in_once_and_what_is_gone_reads_as_dots() {
 /// Given these quiet hours in Spain, when something would go at this time, then it goes at that.
 #[track_caller]
 fn check(given: &str, when: &str, then: &str) {
-    let zone = LocalTime::default().0;
+    let zone = LocalTime::default().zone;
     let time = |text: &str| text.parse::<Timestamp>().unwrap();
     assert_eq!(after_quiet_hours(time(when), Some(given), &zone), time(then), "{given} {when}");
 }
@@ -69,7 +69,7 @@ proptest! {
         seconds in 1_767_000_000i64..1_830_000_000,
         (from, to) in (0u32..24, 0u32..24),
     ) {
-        let zone = LocalTime::default().0;
+        let zone = LocalTime::default().zone;
         let hours = format!("{from:02}:00-{to:02}:00");
         let at = Timestamp::from_micros(seconds * 1_000_000);
         let goes = after_quiet_hours(at, Some(&hours), &zone);

@@ -7,7 +7,6 @@ use http::HeaderMap;
 use http_kit::Problem;
 use kernel::OrderId;
 use sha2::{Digest, Sha256};
-use uuid::Uuid;
 
 use super::Desk;
 use crate::domain::Details;
@@ -15,11 +14,9 @@ use crate::domain::Details;
 /// The header with a guest's key.
 const ORDER_KEY: &str = "x-order-key";
 
-/// A guest's key and its hash. Each id has at least 32 fresh random bits, so four have 128.
-pub(super) fn guest_key(ids: [Uuid; 4]) -> (String, String) {
-    let mut hasher = Sha256::new();
-    ids.iter().for_each(|id| hasher.update(id.as_bytes()));
-    let key = hex(&hasher.finalize());
+/// A guest's key and its hash: what is kept is of no use to whoever reads it.
+pub(super) fn guest_key(secret: [u8; 32]) -> (String, String) {
+    let key = hex(&secret);
     let hash = hash(&key);
     (key, hash)
 }

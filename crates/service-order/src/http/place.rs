@@ -44,11 +44,12 @@ pub(super) async fn place(
     };
     let priced = desk.price(wanted).await?;
     let config = desk.config.clone();
+    let secret = desk.context.environment.secrets.bytes();
     let work = Work::new("place-order", origin, move |ws| {
         let (access_key, access_key_hash) = match buyer {
             Some(_) => (None, None),
             None => {
-                let (key, hash) = guest_key([ws.uuid(), ws.uuid(), ws.uuid(), ws.uuid()]);
+                let (key, hash) = guest_key(secret);
                 (Some(key), Some(hash))
             }
         };

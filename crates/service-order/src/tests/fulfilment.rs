@@ -73,12 +73,20 @@ fn stock_is_held_past_the_payments_deadline_before_the_charge_is_asked_for() {
 
 #[test]
 fn a_transfer_is_waited_for_by_days() {
-    let world = World::with(|neighbours| neighbours.method = MethodType::Transfer);
-    world.place().reserve();
-    let deadline = world.stage.now().plus(Duration::from_secs(5 * 86_400));
-    assert_eq!(world.order().payment.deadline, Some(deadline));
-    world.pass(4 * 86_400).pay();
-    assert_eq!(world.state(), OrderState::Confirmed);
+    const DAY: u32 = 86_400;
+    // As long as payment says, and no longer than this service's own limit of 5 days.
+    for (payment_says, waited_for) in [(3 * DAY + 60, 3 * DAY + 60), (9 * DAY, 5 * DAY)] {
+        let world = World::with(|neighbours| {
+            neighbours.method = MethodType::Transfer;
+            neighbours.limit_s = payment_says;
+        });
+        world.place().reserve();
+        let deadline = world.stage.now().plus(Duration::from_secs(waited_for.into()));
+        assert_eq!(world.order().payment.deadline, Some(deadline));
+        assert!(world.order().hold.expires_at > Some(deadline));
+        world.pass(2 * u64::from(DAY)).pay();
+        assert_eq!(world.state(), OrderState::Confirmed);
+    }
 }
 
 #[test]

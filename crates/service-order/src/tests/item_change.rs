@@ -7,11 +7,11 @@ use contracts::inventory::{
     StockFailed,
 };
 use contracts::order::ItemsModified;
-use contracts::payment::{RefundRequested, Requested};
+use contracts::payment::{Initiated, MethodType, RefundRequested, Requested};
 use contracts::shared::OrderItem;
-use kernel::Money;
+use kernel::{Duration, Money};
 
-use super::world::{BOWL, JUG, ORDER, POTTER, RUG, TOTAL, World, item};
+use super::world::{BOWL, CUSTOMER, JUG, ORDER, PAYMENT, POTTER, RUG, TOTAL, WEAVER, World, item};
 use crate::commands::{self, ChangeWish};
 use crate::domain::{Change, ChangeStatus};
 use crate::item_change::ItemChange;
@@ -118,6 +118,28 @@ fn a_charge_is_tried_again_where_that_may_help() {
     let payment = change(&world).payment.id;
     world.hear(&world.declined(payment, 1, true)).pass(1);
     assert_eq!(world.stage.take::<Requested>().last().unwrap().attempt, 2);
+}
+
+#[test]
+fn the_difference_of_an_order_paid_by_transfer_is_waited_for_by_days() {
+    let world = World::new();
+    world.place().reserve().hear(&Initiated {
+        payment_id: PAYMENT,
+        order_id: ORDER,
+        customer_id: CUSTOMER,
+        amount: TOTAL,
+        payment_method: MethodType::Transfer,
+    });
+    world.pay().schedule(1, POTTER).schedule(2, WEAVER);
+    world.stage.clear_published();
+    ask(&world, vec![item(BOWL, 3), item(RUG, 1)]).unwrap();
+    let held = world.stage.take::<ReservationRequested>().remove(0);
+    reserved(&world);
+    let payment = change(&world).payment;
+    assert!(payment.deadline > Some(world.stage.now().plus(Duration::from_secs(4 * 86_400))));
+    assert!(Some(held.expiration_time) > payment.deadline, "the pieces are held until then");
+    world.pass(2 * 86_400).hear(&world.succeeded(payment.id, payment.amount));
+    assert_eq!(phase(&world), Phase::Completed);
 }
 
 #[test]

@@ -48,6 +48,8 @@ fn on_stock_failed_the_reservation_has_failed_with_its_shortages() {
     let order = world.order();
     assert_eq!(order.hold.status, HoldStatus::Refused);
     assert!(order.hold.reason.unwrap().contains("1 of product"));
+    assert!(world.timeline().contains(&"reserve-stock failed".to_owned()));
+    assert_eq!(world.state(), OrderState::Cancelled);
 }
 
 #[test]
@@ -170,6 +172,7 @@ fn on_payment_succeeded_the_order_is_confirmed() {
     let world = placed();
     world.reserve().pay();
     assert_eq!(world.state(), OrderState::Confirmed);
+    assert!(world.timeline().contains(&"process-payment succeeded".to_owned()));
 }
 
 #[test]

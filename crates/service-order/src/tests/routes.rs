@@ -14,8 +14,8 @@ use super::world::{BOWL, CUSTOMER, Failure, JUG, ORDER, POTTER, RUG, TOTAL, UNKN
 use crate::domain::Details;
 use crate::{Config, module};
 
-struct Shop {
-    world: World,
+pub(super) struct Shop {
+    pub(super) world: World,
     router: Router,
     customer: String,
 }
@@ -25,7 +25,7 @@ impl Shop {
         Self::around(World::new())
     }
 
-    fn around(world: World) -> Self {
+    pub(super) fn around(world: World) -> Self {
         let context = world.stage.context();
         let routes = module(&context, Config::default()).routes;
         let router = stand("order", routes, context.environment);
@@ -36,15 +36,15 @@ impl Shop {
         futures::executor::block_on(send(&self.router, request))
     }
 
-    fn get(&self, path: &str) -> Reply {
+    pub(super) fn get(&self, path: &str) -> Reply {
         self.ask(request(Method::GET, path, Some(&self.customer), None))
     }
 
-    fn post(&self, path: &str, body: &Value) -> Reply {
+    pub(super) fn post(&self, path: &str, body: &Value) -> Reply {
         self.ask(keyed(request(Method::POST, path, Some(&self.customer), Some(body))))
     }
 
-    fn place(&self, body: &Value) -> Reply {
+    pub(super) fn place(&self, body: &Value) -> Reply {
         let reply = self.post("/api/orders", body);
         self.world.stage.perform_calls();
         reply
@@ -65,7 +65,7 @@ fn with(
     request
 }
 
-fn wish() -> Value {
+pub(super) fn wish() -> Value {
     json!({
         "items": [{"productId": BOWL, "quantity": 2}, {"productId": RUG, "quantity": 1}],
         "deliveryAddress": {
@@ -77,7 +77,7 @@ fn wish() -> Value {
     })
 }
 
-fn changed(change: impl FnOnce(&mut Value)) -> Value {
+pub(super) fn changed(change: impl FnOnce(&mut Value)) -> Value {
     let mut wish = wish();
     change(&mut wish);
     wish
@@ -202,6 +202,36 @@ fn a_guest_gets_a_key_to_the_order_and_others_do_not_see_it() {
     assert_eq!(shop.get(&path).status, StatusCode::NOT_FOUND, "another customer");
     let order = &shop.world.stage.all::<Details>()[0];
     assert_ne!(order.access_key_hash.as_deref(), Some(key), "only its hash is kept");
+}
+
+#[test]
+fn two_guests_who_happen_on_the_same_idempotency_key_learn_nothing_of_each_other() {
+    let shop = Shop::new();
+    let guest = |name: &str| changed(|wish| wish["guest"] = json!({"email": "a@example.es", "name": name}));
+    let place = |body: &Value| shop.ask(keyed(request(Method::POST, "/api/orders", None, Some(body))));
+    let ana = place(&guest("Ana"));
+    let again = place(&guest("Ana"));
+    assert_eq!((ana.status, &ana.body), (again.status, &again.body), "whoever sent it all gets it again");
+    let eva = place(&guest("Eva"));
+    assert_eq!(eva.code(), "idempotency-key-reused");
+    for known in [&ana.body["orderId"], &ana.body["accessKey"], &json!("Ana")] {
+        assert!(!eva.body.to_string().contains(known.as_str().unwrap()), "{}", eva.body);
+    }
+    assert_eq!(shop.world.stage.all::<Details>().len(), 1);
+}
+
+#[test]
+fn each_guest_gets_another_key_that_follows_from_no_id() {
+    let shop = Shop::new();
+    let guest = changed(|wish| wish["guest"] = json!({"email": "ana@example.es", "name": "Ana"}));
+    let place = |idempotency: &str| {
+        let asked = request(Method::POST, "/api/orders", None, Some(&guest));
+        shop.ask(with(asked, "idempotency-key", idempotency)).body["accessKey"].as_str().unwrap().to_owned()
+    };
+    let (first, second) = (place("k-1"), place("k-2"));
+    assert_ne!(first, second);
+    // The stage's secrets say so themselves; a key made of ids would begin like none of them.
+    assert!(first.starts_with("a4a4") && first.len() == 64, "{first}");
 }
 
 #[test]

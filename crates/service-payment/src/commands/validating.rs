@@ -5,7 +5,7 @@ use contracts::calls::{PaymentProfile, PaymentValidated, ValidatePayment};
 use contracts::payment::{MethodType, MethodValidated};
 use kernel::{Money, ValidationId};
 
-use super::account;
+use super::{account, methods};
 use crate::Config;
 use crate::ports::Recognised;
 use crate::views::CheckedMethod;
@@ -59,7 +59,7 @@ pub fn record(
     };
     let recognised = findings.means.as_ref().map(|(_, recognised)| *recognised);
     if let (Some((token, _)), None) = (&findings.means, objection) {
-        remember(ws, request, token);
+        remember(ws, request, token)?;
     }
     let validation_id = ValidationId(ws.uuid());
     let method_type = recognised.map_or(MethodType::Card, |recognised| recognised.method_type);
@@ -87,13 +87,15 @@ pub fn record(
 }
 
 /// A gateway's own token needs no remembering: it is named again when it is charged.
-fn remember(ws: &mut Workspace<'_>, request: &ValidatePayment, token: &str) {
-    if *token != request.payment_method_id {
-        ws.overwrite(CheckedMethod {
-            order_id: request.order_id,
-            customer_id: request.customer_id,
-            payment_method_id: request.payment_method_id.clone(),
-            token: token.to_owned().into(),
-        });
+fn remember(ws: &mut Workspace<'_>, request: &ValidatePayment, token: &str) -> Result<(), Refusal> {
+    if *token == request.payment_method_id {
+        return Ok(());
     }
+    let method = CheckedMethod {
+        order_id: request.order_id,
+        customer_id: request.customer_id,
+        payment_method_id: request.payment_method_id.clone(),
+        token: token.to_owned().into(),
+    };
+    methods::remember(ws, method)
 }

@@ -8,11 +8,11 @@ use backbone::Work;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use http_kit::{Answer, Execute, Origin as RequestOrigin, Problem, UrlPath};
+use kernel::Secret;
 
 use super::Desk;
 use super::shapes::WebhookNotice;
 use crate::commands::waiting;
-use crate::config::Secret;
 
 /// Where the signature stands.
 const SIGNATURE: &str = "x-signature";
@@ -20,7 +20,7 @@ const SIGNATURE: &str = "x-signature";
 /// True where `signature` is the body's under this secret. Takes the same time for every wrong one.
 pub(crate) fn is_signed(secret: &Secret, body: &[u8], signature: &str) -> bool {
     let Some(signature) = from_hex(signature) else { return false };
-    let key = hmac::Key::new(hmac::HMAC_SHA256, secret.bytes());
+    let key = hmac::Key::new(hmac::HMAC_SHA256, secret.reveal().as_bytes());
     hmac::verify(&key, body, &signature).is_ok()
 }
 

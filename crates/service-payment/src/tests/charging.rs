@@ -3,12 +3,14 @@
 use contracts::payment::{Failed, Initiated, ProcessingStarted, Requested, SplitCreated, Succeeded};
 use contracts::shared::RecipientType;
 use contracts::user::Erased;
-use kernel::{Duration, Money, Personal, UserId};
+use kernel::{Duration, Money, OrderId, Personal, UserId};
 
 use super::bank::{Act, charged, declined};
 use super::samples::*;
+use crate::commands::methods;
+use crate::domain::invoice::Invoice;
 use crate::ports::{Answer, Charge, Gateway};
-use crate::views::{CheckedMethod, Status};
+use crate::views::{CheckedMethod, Payer, Status};
 
 const KEY: &str = "00000000-0000-0000-0000-00000000000a/charge/1";
 
@@ -18,7 +20,8 @@ fn order_created_records_the_expected_amount_and_charges_nothing() {
     market.settle();
     let account = market.account();
     assert_eq!(account.expected, Some(Money::eur(TOTAL)));
-    assert_eq!(account.goods().iter().map(|goods| goods.amount.amount).collect::<Vec<_>>(), [4_000, 1_550]);
+    let splits: Vec<_> = account.goods().iter().map(|part| (part.artisan_id, part.amount.amount)).collect();
+    assert_eq!(splits, [(POTTER, 4_000), (MILLER, 1_550)]);
     assert_eq!(market.bank.charges(), 0);
     assert!(market.published().is_empty());
 }
@@ -163,6 +166,16 @@ fn order_items_modified_moves_the_expected_amount_and_the_goods() {
     assert_eq!(account.goods().iter().map(|goods| goods.amount.amount).sum::<i64>(), 7_550);
     market.stage.receive(&requested(1)).unwrap();
     assert_eq!(market.stage.take::<Failed>()[0].error_code, "amount-mismatch");
+    // The splits follow: the commission is that of three bowls.
+    let mut splits = gross();
+    splits[0].amount = Money::eur(6_000);
+    let whole = Requested { amount: Money::eur(TOTAL + 2_000), splits, ..requested(2) };
+    market.stage.receive(&whole).unwrap();
+    market.settle();
+    let split = market.stage.take::<SplitCreated>().remove(0);
+    let of = |kind| split.splits.iter().filter(move |s| s.recipient_type == kind).map(|s| s.amount.amount);
+    assert_eq!(of(RecipientType::Platform).sum::<i64>(), 720 + 151 + 155 + 33);
+    assert_eq!(split.splits.iter().map(|s| s.amount.amount).sum::<i64>(), TOTAL + 2_000);
 }
 
 #[test]
@@ -294,13 +307,7 @@ fn a_charge_that_may_have_arrived_is_never_given_up_while_the_gateway_is_away() 
 fn a_stored_method_is_charged_by_the_token_that_was_checked_for_the_order() {
     let market = Market::with_order();
     let stored = Requested { payment_method_id: "my-card".to_owned(), ..requested(1) };
-    market
-        .stage
-        .run(|ws| {
-            ws.create(checked("my-card"));
-            Ok(())
-        })
-        .unwrap();
+    remember(&market, ORDER);
     market.stage.receive(&stored).unwrap();
     market.settle();
     assert_eq!(market.stage.take::<Succeeded>().len(), 1);
@@ -315,20 +322,59 @@ fn checked(name: &str) -> CheckedMethod {
     }
 }
 
+fn remember(market: &Market, order_id: OrderId) {
+    let method = CheckedMethod { order_id, ..checked("my-card") };
+    market.stage.run(|ws| methods::remember(ws, method)).unwrap();
+}
+
+fn kept(market: &Market) -> Vec<OrderId> {
+    market.stage.all::<CheckedMethod>().into_iter().map(|method| method.order_id).collect()
+}
+
 #[test]
-fn user_erased_leaves_a_token_that_nobody_can_read_and_keeps_what_was_paid() {
+fn user_erased_drops_the_methods_of_all_the_persons_orders_and_keeps_the_books() {
     let market = Market::paid();
+    let other = OrderId(uuid::Uuid::from_u128(0xB));
+    remember(&market, ORDER);
+    remember(&market, other);
+    assert_eq!(kept(&market), [ORDER, other]);
+    let books = (market.payment(PAYMENT), market.account(), market.stage.all::<Invoice>());
+    assert!(!books.2.is_empty());
     let erased = Erased { user_id: UserId(CUSTOMER.0), erased_at: market.stage.now() };
     market.stage.receive(&erased).unwrap();
     market.stage.receive(&erased).unwrap();
-    assert!(
-        <CheckedMethod as backbone::Document>::PERSONAL.contains(&"token"),
-        "encrypted under the key that is gone"
-    );
+    assert_eq!(kept(&market), []);
+    assert!(market.stage.all::<Payer>().is_empty());
+    assert_eq!((market.payment(PAYMENT), market.account(), market.stage.all::<Invoice>()), books);
+}
+
+#[test]
+fn another_persons_methods_stay() {
+    let market = Market::with_order();
+    remember(&market, ORDER);
+    let erased_at = market.stage.now();
+    market.stage.receive(&Erased { user_id: UserId(uuid::Uuid::from_u128(0xD)), erased_at }).unwrap();
+    assert_eq!(kept(&market), [ORDER]);
+}
+
+#[test]
+fn a_method_is_forgotten_when_its_order_is_delivered_or_off() {
+    let market = Market::with_order();
+    let other = OrderId(uuid::Uuid::from_u128(0xB));
+    remember(&market, ORDER);
+    remember(&market, other);
+    market.stage.receive(&cancelled()).unwrap();
+    assert_eq!(kept(&market), [other]);
+    assert_eq!(market.stage.get::<Payer>(CUSTOMER).unwrap().orders, [other]);
+    market.stage.receive(&contracts::order::Delivered { order_id: other, ..delivered() }).unwrap();
+    assert_eq!(kept(&market), []);
+    assert!(market.stage.all::<Payer>().is_empty());
+}
+
+#[test]
+fn a_token_that_cannot_be_read_any_more_charges_nothing() {
     let unreadable = CheckedMethod { token: Personal::Redacted, ..checked("my-card") };
     assert_eq!(unreadable.token("my-card"), None);
-    assert_eq!(market.payment(PAYMENT).status, Status::Succeeded);
-    assert_eq!(market.account().net, TOTAL);
 }
 
 #[test]

@@ -22,7 +22,7 @@ use super::bank::{Act, asks};
 use super::samples::*;
 use crate::bookkeeping;
 use crate::domain::Payment;
-use crate::views::Status;
+use crate::views::{CheckedMethod, Status};
 
 const ADMIN: Caller = Caller::Person { id: Uuid::from_u128(0xAD), role: Role::Admin };
 const BUYER: Caller = Caller::Person { id: CUSTOMER.0, role: Role::Customer };
@@ -127,13 +127,27 @@ fn validating_says_whether_a_method_can_pay_and_publishes_it() {
 }
 
 #[test]
-fn a_stored_method_that_was_validated_can_be_charged() {
+fn order_is_told_to_wait_longer_than_a_transfer_is_waited_for() {
+    let market = Market::with_order();
+    with_user(&market, profile(false, None));
+    let (_, answer) =
+        market.send(by(order_service()), "POST /api/payments/validate", &validate("transfer", TOTAL));
+    let answer: PaymentValidated = serde_json::from_value(answer).unwrap();
+    assert!(u64::from(answer.charge_limit_seconds) > config().transfer_limit.as_secs());
+}
+
+#[test]
+fn a_stored_method_that_was_validated_can_be_charged_and_goes_with_its_person() {
     let market = Market::with_order();
     with_user(&market, profile(false, None));
     market.send(by(order_service()), "POST /api/payments/validate", &validate("my-card", TOTAL));
     market.stage.receive(&Requested { payment_method_id: "my-card".to_owned(), ..requested(1) }).unwrap();
     market.settle();
     assert_eq!(market.stage.take::<Succeeded>().len(), 1);
+    assert_eq!(market.stage.all::<CheckedMethod>().len(), 1);
+    let erased_at = market.stage.now();
+    market.stage.receive(&contracts::user::Erased { user_id: CUSTOMER.into(), erased_at }).unwrap();
+    assert!(market.stage.all::<CheckedMethod>().is_empty());
 }
 
 #[test]

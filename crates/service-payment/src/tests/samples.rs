@@ -8,12 +8,12 @@ use contracts::payment::{RefundRequested, Requested};
 use contracts::shared::{Address, DateRange, OrderItem, RecipientType, SplitShare};
 use kernel::{
     ArtisanId, CustomerId, Duration, Money, OrderId, PaymentId, ProductId, QuoteId, RecipientId, RefundId,
-    Timestamp,
+    Secret, Timestamp,
 };
 use uuid::Uuid;
 
 use super::bank::Bank;
-use crate::config::{Config, Secret};
+use crate::config::Config;
 use crate::domain::account::OrderAccount;
 use crate::views::PaymentView;
 

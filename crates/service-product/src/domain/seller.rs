@@ -3,8 +3,9 @@
 use backbone::Document;
 use backbone::collection::{Collection, ColumnValue};
 use contracts::artisan::Tier;
-use kernel::{ArtisanId, ProductId, UserId};
+use kernel::{ArtisanId, Personal, ProductId, UserId};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 /// Where sellers are kept.
 pub const SELLERS: Collection = Collection { name: "sellers", columns: &[], children: &[] };
@@ -51,33 +52,42 @@ impl Document for Seller {
     }
 }
 
-/// What decides the order in which a person sees the catalogue.
+/// What decides the order in which a person sees the catalogue. It says what they like, so it is
+/// encrypted with their key and gone with it: the catalogue hears of no erasure.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Ranking {
     /// Who.
     pub user_id: UserId,
-    /// Categories that they are interested in.
-    pub categories: Vec<String>,
-    /// The segments that they are in.
-    pub segments: Vec<String>,
+    /// Categories that they say they are interested in.
+    pub categories: Personal<Vec<String>>,
+    /// The segments that they are in; one that bears the path of a category is an interest in it.
+    pub segments: Personal<Vec<String>>,
 }
 
 impl Ranking {
     /// No preference.
     pub fn neutral(user_id: UserId) -> Self {
-        Self { user_id, categories: Vec::new(), segments: Vec::new() }
+        Self { user_id, categories: Vec::new().into(), segments: Vec::new().into() }
     }
 
-    /// 0 for what they are interested in, 1 for the rest: smaller comes first.
+    /// 0 for what they say they are interested in, 1 for what their segments say, 2 for the rest:
+    /// smaller comes first.
     pub fn place(&self, category: &str) -> u8 {
         let liked = |path: &String| category == path || category.starts_with(&format!("{path}/"));
-        u8::from(!self.categories.iter().any(liked))
+        let names =
+            |paths: &Personal<Vec<String>>| paths.known().is_some_and(|paths| paths.iter().any(liked));
+        match () {
+            () if names(&self.categories) => 0,
+            () if names(&self.segments) => 1,
+            () => 2,
+        }
     }
 }
 
 impl Document for Ranking {
     const COLLECTION: &'static Collection = &RANKINGS;
+    const PERSONAL: &'static [&'static str] = &["categories", "segments"];
 
     fn id(&self) -> String {
         self.user_id.to_string()
@@ -85,5 +95,9 @@ impl Document for Ranking {
 
     fn columns(&self) -> Vec<ColumnValue> {
         Vec::new()
+    }
+
+    fn person(&self) -> Option<Uuid> {
+        Some(self.user_id.0)
     }
 }

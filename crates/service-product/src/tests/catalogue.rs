@@ -3,13 +3,15 @@
 use axum::Router;
 use backbone::route::Role;
 use backbone::testing::Stage;
+use contracts::artisan::{PerformanceEvaluated, Tier};
+use contracts::inventory::{RestockScheduled, StockUpdated};
 use contracts::product::{PriceChanged, Updated};
-use contracts::shared::{Locale, UserPreferences};
-use contracts::user::PreferencesChanged;
+use contracts::shared::{ArtisanMetrics, DateRange, Locale, UserPreferences};
+use contracts::user::{PreferencesChanged, SegmentChanged};
 use futures::executor::block_on;
 use http::{Method, StatusCode, header};
 use http_kit::testing::{Reply, person, request, send, service};
-use kernel::{Money, UserId};
+use kernel::{Duration, Money, PurchaseOrderId, UserId};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -109,6 +111,93 @@ fn what_somebody_likes_comes_first_on_their_page() {
         let reply = ask(&router, Method::GET, "/api/products", Some(&by), None);
         assert!(reply.body["items"][0]["category"].as_str().unwrap().starts_with(liked));
     }
+}
+
+/// The categories of a page, from the top.
+fn page_of(router: &Router, by: Option<&str>) -> Vec<String> {
+    let page = ask(router, Method::GET, "/api/products", by, None).body;
+    let cards = page["items"].as_array().unwrap().iter();
+    cards.map(|card| card["category"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn a_segment_named_after_a_category_puts_it_first_on_that_persons_page_alone() {
+    let (stage, router) = shop();
+    let user = Uuid::from_u128(0xC1);
+    let (own, other) = (person(user, Role::Customer), person(Uuid::from_u128(0xC2), Role::Customer));
+    for liked in ["ceramica", "alimentacion"] {
+        let before = page_of(&router, Some(&other));
+        let changed = SegmentChanged {
+            user_id: UserId(user),
+            previous_segments: Vec::new(),
+            current_segments: vec!["frequent".to_owned(), liked.to_owned()],
+            triggers: Vec::new(),
+            changed_at: NOON,
+        };
+        stage.receive(&changed).unwrap();
+        assert!(page_of(&router, Some(&own))[0].starts_with(liked), "{liked}");
+        assert_eq!(page_of(&router, Some(&other)), before);
+    }
+}
+
+#[test]
+fn an_artisan_of_a_better_tier_is_shown_with_it_and_comes_first() {
+    for (artisan_id, first) in [(MILL, "alimentacion/aceite"), (POTTER, "ceramica")] {
+        let (stage, router) = shop();
+        let evaluated = PerformanceEvaluated {
+            artisan_id,
+            period: DateRange { from: NOON, to: NOON },
+            metrics: ArtisanMetrics {
+                orders_fulfilled: 12,
+                average_rating: 4.5,
+                on_time_delivery_rate: 1.0,
+                customer_satisfaction_score: 4.5,
+                revenue: Money::eur(100_000),
+            },
+            tier: Tier::Gold,
+            recommendations: Vec::new(),
+            evaluated_at: NOON,
+        };
+        stage.receive(&evaluated).unwrap();
+        let page = get(&router, "/api/products").body;
+        assert_eq!(
+            (&page["items"][0]["category"], &page["items"][0]["tier"]),
+            (&json!(first), &json!("gold"))
+        );
+        assert_eq!(page["items"][1]["tier"], json!(null));
+    }
+}
+
+#[test]
+fn what_inventory_tells_is_shown_in_lists_and_on_the_products_page() {
+    let (stage, router) = shop();
+    let updated = |available| StockUpdated {
+        product_id: BOWL,
+        variant_id: None,
+        previous_quantity: 3,
+        quantity: available,
+        reserved: 0,
+        available,
+        cause: "count".to_owned(),
+        updated_at: NOON,
+    };
+    let card = || get(&router, "/api/products?category=ceramica").body["items"][0]["inStock"].clone();
+    let sheet = || get(&router, &format!("/api/products/{BOWL}")).body["availability"].clone();
+    assert_eq!((card(), sheet()), (json!(null), json!([])), "nothing was told yet");
+    stage.receive(&updated(2)).unwrap();
+    assert_eq!((card(), sheet()[0]["available"].clone()), (json!(true), json!(2)));
+    stage.advance(Duration::from_secs(1));
+    stage.receive(&updated(0)).unwrap();
+    let back = NOON.plus(Duration::from_secs(86_400));
+    let scheduled = RestockScheduled {
+        purchase_order_id: PurchaseOrderId::default(),
+        product_id: BOWL,
+        variant_id: None,
+        quantity: 50,
+        scheduled_for: back,
+    };
+    stage.receive(&scheduled).unwrap();
+    assert_eq!((card(), sheet()[0]["backOn"].clone()), (json!(false), json!(back)));
 }
 
 #[test]

@@ -244,14 +244,32 @@ fn preferences_and_segments_make_a_persons_ranking() {
     let changed = SegmentChanged {
         user_id,
         previous_segments: Vec::new(),
-        current_segments: vec!["vip".to_owned()],
+        current_segments: vec!["vip".to_owned(), "cosmetica".to_owned()],
         triggers: Vec::new(),
         changed_at: Timestamp::default(),
     };
     stage.receive(&changed).unwrap();
     let ranking = stage.get::<Ranking>(user_id).unwrap();
-    assert_eq!(ranking.segments, ["vip"]);
-    assert_eq!((ranking.place("ceramica/cuencos"), ranking.place("ceramicas")), (0, 1));
+    assert_eq!(ranking.segments.known().unwrap(), &["vip", "cosmetica"]);
+    let places = ["ceramica/cuencos", "cosmetica", "ceramicas"].map(|category| ranking.place(category));
+    assert_eq!(places, [0, 1, 2]);
+}
+
+#[test]
+fn what_an_erased_person_liked_cannot_be_read_and_makes_no_ranking() {
+    use backbone::Document;
+    let user_id = UserId(Uuid::from_u128(0xC1));
+    let (categories, segments) = (vec!["ceramica".to_owned()].into(), vec!["vip".to_owned()].into());
+    let ranking = Ranking { user_id, categories, segments };
+    assert_eq!(ranking.person(), Some(user_id.0), "encrypted with the person's own key");
+    // The engine reads an erased person's fields like this.
+    let mut stored = serde_json::to_value(&ranking).unwrap();
+    for field in Ranking::PERSONAL {
+        stored[field] = serde_json::json!({"redacted": true});
+    }
+    assert!(!stored.to_string().contains("ceramica") && !stored.to_string().contains("vip"));
+    let unreadable: Ranking = serde_json::from_value(stored).unwrap();
+    assert_eq!(unreadable.place("ceramica"), 2);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use contracts::shipping::{ShipmentDelivered, ShipmentDispatched};
 use futures::executor::block_on;
 use http::{Method, StatusCode};
 use http_kit::testing::{Reply, person, request, send, service};
-use kernel::{Duration, ShipmentId};
+use kernel::{Duration, Personal, ShipmentId};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -115,4 +115,26 @@ fn customers_see_all_parcels_of_their_order_and_artisans_their_own() {
     assert_eq!((count(&own), own.body[0]["address"]["recipient"].as_str()), (1, Some("Ana Ruiz")));
     assert_eq!(by(person(Uuid::from_u128(0x99), Role::Customer)).status, StatusCode::NOT_FOUND);
     assert_eq!(by(person(Uuid::from_u128(0x99), Role::Artisan)).status, StatusCode::NOT_FOUND);
+}
+
+#[test]
+fn an_erased_customers_address_reads_redacted_to_whoever_still_sends_the_parcel() {
+    let (stage, router, _) = scheduled();
+    let erased_at = stage.now();
+    stage.receive(&contracts::user::Erased { user_id: ANA.into(), erased_at }).unwrap();
+    // The engine reads an erased person's fields like this.
+    let kept = stage.get::<Consignment>(ORDER).unwrap();
+    assert!(<Consignment as backbone::Document>::PERSONAL.contains(&"address"));
+    assert_eq!(backbone::Document::person(&kept), Some(ANA.0), "encrypted with the customer's own key");
+    let unreadable = Consignment { address: Some(Personal::Redacted), ..kept };
+    stage
+        .run(|ws| {
+            ws.overwrite(unreadable);
+            Ok(())
+        })
+        .unwrap();
+    let path = format!("/api/shipments?orderId={ORDER}");
+    let seen = ask(&router, Method::GET, &path, Some(&mill()), None);
+    assert_eq!(seen.body[0]["address"], json!({"redacted": true}));
+    assert_eq!(seen.body[0]["parcel"]["contents"].as_array().map(Vec::len), Some(2), "what to send stays");
 }

@@ -6,7 +6,7 @@ use contracts::shipping::{ShipmentCancelled, ShipmentScheduled};
 use contracts::user::Erased;
 use kernel::{Duration, ErrorKind, Personal, ShipmentId};
 
-use super::{ANA, MILL, NOON, ORDER, POTTER, arrival, asked, cancelled, confirmed, created, stage};
+use super::{ANA, MILL, NOON, ORDER, POTTER, address, arrival, asked, cancelled, confirmed, created, stage};
 use crate::commands::dispatch;
 use crate::domain::{Consignment, Dispatch, Shipment, State, Status, ZoneName};
 
@@ -35,6 +35,9 @@ fn a_created_orders_items_and_address_are_kept_by_artisan() {
     let consignment = stage.get::<Consignment>(ORDER).unwrap();
     let contents: Vec<_> = consignment.parcels.iter().map(|p| (p.artisan_id, p.contents.len())).collect();
     assert_eq!(contents, [(MILL, 2), (POTTER, 1)]);
+    let pieces = &consignment.parcels[0].contents[1];
+    assert_eq!((pieces.product_id, pieces.quantity), (created().items[2].product_id, 2));
+    assert_eq!(consignment.address, Some(Personal::Known(address("23001"))));
     assert_eq!((consignment.zone, consignment.state), (Some(ZoneName::Jaen), State::Noted));
     assert!(stage.published().is_empty());
 }

@@ -26,9 +26,10 @@ const EVERYTHING: &[&str] = &[
     "provider-*",
     "conformance",
     "testkit",
+    "testservers",
     "a4co",
 ];
-const TEST_SUPPORT: &[&str] = &["conformance", "testkit", "adapter-sim"];
+const TEST_SUPPORT: &[&str] = &["conformance", "testkit", "testservers", "adapter-sim"];
 
 const MOVE_DOWN: &str = "move the shared value down to `kernel`, or turn the edge around";
 const USE_A_PORT: &str = "declare a port in `backbone` and let the composition in `a4co` bind it";
@@ -63,6 +64,7 @@ const FLOORS: &[Floor] = &[
         remedy: "a provider puts one service's port on one outside world",
     },
     Floor { family: "conformance", may: &["kernel", "backbone"], may_in_tests: &[], remedy: COMPOSE },
+    Floor { family: "testservers", may: &[], may_in_tests: &[], remedy: TURN_AROUND },
     Floor { family: "testkit", may: EVERYTHING, may_in_tests: &[], remedy: TURN_AROUND },
     Floor { family: "a4co", may: EVERYTHING, may_in_tests: &[], remedy: TURN_AROUND },
     Floor { family: "it", may: EVERYTHING, may_in_tests: &[], remedy: TURN_AROUND },

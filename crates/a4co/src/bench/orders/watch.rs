@@ -60,6 +60,7 @@ impl Watch {
                 consumer: format!("bench-{context}"),
                 service: "bench",
                 context,
+                partition: 0,
                 after: watch.numbered.then_some(0),
             };
             let mut consumer = bus.open(subscription).await?;

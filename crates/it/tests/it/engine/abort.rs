@@ -1,13 +1,14 @@
 //! A handler that kills the process: this test runs itself as a child that dies, starts it again
 //! as an operator's supervisor would, and looks at what is left.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use backbone::Module;
 use backbone::reaction::on;
+use backbone::{Module, Refusal};
+use kernel::ErrorKind;
 use uuid::Uuid;
 
 use super::probe::{Bench, Orders, Ping, SEEN, Seen, probe_module};
@@ -52,10 +53,10 @@ fn child() {
     });
 }
 
-fn run_child(directory: &Path) -> bool {
+fn run_child(test: &str, variable: &str, directory: &Path) -> bool {
     let me = std::env::current_exe().unwrap();
     let mut child = Command::new(me);
-    child.args(["--exact", "engine::abort::child"]).env(DIRECTORY, directory);
+    child.args(["--exact", test]).env(variable, directory);
     child.stdout(std::process::Stdio::null());
     child.status().unwrap().success()
 }
@@ -65,7 +66,7 @@ fn a_handler_that_kills_the_process_ends_in_the_dead_letters_and_no_innocent_doe
     let place = tempfile::tempdir().unwrap();
     let directory = place.path().join("data");
     let mut deaths = 0;
-    while !run_child(&directory) {
+    while !run_child("engine::abort::child", DIRECTORY, &directory) {
         deaths += 1;
         assert!(deaths < 10, "a crash loop");
     }
@@ -83,6 +84,69 @@ fn a_handler_that_kills_the_process_ends_in_the_dead_letters_and_no_innocent_doe
         assert_eq!(bench.seen(POISON).await, Vec::<u64>::new(), "its later event waits");
         bench.running.dead_letters().retry("probe", &dead[0].0).await.unwrap();
         bench.until_seen(POISON, &[1, 2]).await;
+        bench.stop().await;
+    });
+}
+
+const RETRIED: &str = "A4CO_TEST_ABORT_ON_RETRY_DIRECTORY";
+
+/// The probe, but the poison's first ping fails once and then aborts the process at each retry.
+fn deadly_when_retried(failed_before: PathBuf) -> Module {
+    let react = on::<Ping>(move |ping, ws| {
+        let seen = ws.get::<Seen>(ping.key)?;
+        if ping.key == POISON && ping.n == 1 {
+            if failed_before.exists() {
+                std::process::abort();
+            }
+            std::fs::write(&failed_before, "").unwrap();
+            return Err(Refusal::failed(ErrorKind::Transient, "told to fail first"));
+        }
+        let mut seen = seen.map(|seen| seen.as_ref().clone()).unwrap_or_default();
+        seen.key = ping.key;
+        seen.order.push(ping.n);
+        ws.put(seen)
+    });
+    let publishes = vec![&<Ping as kernel::Event>::TYPE];
+    Module { publishes, reactions: vec![react], collections: vec![&SEEN], ..Module::new("probe") }
+}
+
+/// The child: serves until it dies, or until the poison is a dead letter.
+#[test]
+fn child_that_retries() {
+    let Some(directory) = std::env::var_os(RETRIED) else { return };
+    let directory = Path::new(&directory);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let module = deadly_when_retried(directory.join("../failed"));
+        let bench = Bench::start(directory, Arc::default(), |_| module).await;
+        if !directory.join("../pinged").exists() {
+            std::fs::write(directory.join("../pinged"), "").unwrap();
+            bench.ping(&[(POISON, 1), (INNOCENT, 1), (POISON, 2), (INNOCENT, 2)]).await;
+        }
+        bench.until_dead(1).await;
+        bench.stop().await;
+    });
+}
+
+#[test]
+fn a_retry_that_kills_the_process_is_charged_before_it_is_made() {
+    let place = tempfile::tempdir().unwrap();
+    let directory = place.path().join("data");
+    let mut deaths = 0;
+    while !run_child("engine::abort::child_that_retries", RETRIED, &directory) {
+        deaths += 1;
+        assert!(deaths < 6, "a crash loop");
+    }
+    assert_eq!(deaths, 3, "each retry after the first delivery");
+
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let orders = Arc::new(Orders::default());
+        let bench = Bench::start(&directory, Arc::default(), |_| probe_module(orders.clone())).await;
+        bench.until_seen(INNOCENT, &[1, 2]).await;
+        let dead = bench.until_dead(1).await;
+        assert_eq!((dead[0].1.event.subject.as_str(), dead[0].1.attempts), (&*POISON.to_string(), 4));
+        assert_eq!(bench.seen(POISON).await, Vec::<u64>::new(), "its later event waits");
         bench.stop().await;
     });
 }

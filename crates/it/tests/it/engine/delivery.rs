@@ -1,11 +1,15 @@
 //! Deliveries: once, in the order of their key, retried, parked, given up, taken back.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use backbone::reaction::{Reaction, on};
+use backbone::work::Priority;
+use backbone::{Module, Rejection};
 use uuid::Uuid;
 
-use super::probe::{Bench, Misbehaviour, Orders};
+use super::probe::{Bench, Misbehaviour, Orders, Ping, SEEN, see};
 
 fn keys() -> (Uuid, Uuid) {
     (Uuid::now_v7(), Uuid::now_v7())
@@ -105,5 +109,101 @@ async fn parked_deliveries_and_dead_letters_survive_a_restart() {
     let dead = bench.until_dead(1).await;
     bench.running.dead_letters().retry("probe", &dead[0].0).await.unwrap();
     bench.until_seen(dead_key, &[1, 2, 3]).await;
+    bench.stop().await;
+}
+
+/// The probe with another handler, or another order among those that wait together.
+async fn bench_of(directory: &Path, react: Reaction) -> Bench {
+    let publishes = vec![&<Ping as kernel::Event>::TYPE];
+    let (reactions, collections) = (vec![react], vec![&SEEN]);
+    let module = Module { publishes, reactions, collections, ..Module::new("probe") };
+    Bench::start(directory, Arc::default(), |_| module).await
+}
+
+#[tokio::test]
+async fn a_handler_that_fails_half_way_leaves_nothing_of_what_it_did() {
+    let directory = tempfile::tempdir().unwrap();
+    let ((bad, good), follower) = (keys(), Uuid::now_v7());
+    let react = on::<Ping>(move |ping, ws| {
+        see(ping, ws)?;
+        if ping.key == bad {
+            ws.publish(Ping { key: follower, n: 1, secret: String::new().into() });
+            return Err(Rejection::invalid("half", "told to fail after its first half").into());
+        }
+        Ok(())
+    });
+    let bench = bench_of(directory.path(), react).await;
+    bench.ping(&[(bad, 1), (good, 1)]).await;
+    bench.until_dead(1).await;
+    // Had the follower been told, it would stand in the log before this one.
+    bench.ping(&[(good, 2)]).await;
+    bench.until_seen(good, &[1, 2]).await;
+    assert_eq!(bench.seen(bad).await, Vec::<u64>::new());
+    assert_eq!(bench.seen(follower).await, Vec::<u64>::new());
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn the_rank_of_a_delivery_never_moves_it_before_an_earlier_one_of_its_key() {
+    let directory = tempfile::tempdir().unwrap();
+    let rank = |ping: &Ping| if ping.n.is_multiple_of(2) { Priority::High } else { Priority::Normal };
+    let bench = bench_of(directory.path(), on::<Ping>(|ping, ws| see(ping, ws)).ranked(rank)).await;
+    let (a, b) = keys();
+    bench.ping(&[(a, 1), (b, 2), (a, 2), (b, 3), (a, 3), (b, 4), (a, 4)]).await;
+    bench.until_seen(a, &[1, 2, 3, 4]).await;
+    bench.until_seen(b, &[2, 3, 4]).await;
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_dies_at_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let orders = Arc::new(Orders::default());
+    let bench = Bench::probe(directory.path(), &orders).await;
+    let (bad, good) = keys();
+    let envelope = kernel::Envelope {
+        id: Uuid::now_v7().into(),
+        source: "probe".to_owned(),
+        kind: <Ping as kernel::Event>::TYPE.name.to_owned(),
+        subject: bad.to_string(),
+        time: kernel::Timestamp::default(),
+        correlation_id: String::new(),
+        causation_id: String::new(),
+        sequence: 1,
+        traceparent: None,
+        key_id: None,
+        data: "{\"key\":".into(),
+    };
+    bench.bus.publish(vec![envelope]).await.unwrap();
+    let dead = bench.until_dead(1).await;
+    assert_eq!((dead[0].1.error_kind, dead[0].1.attempts), (kernel::ErrorKind::Undecodable, 1));
+    bench.ping(&[(good, 1)]).await;
+    bench.until_seen(good, &[1]).await;
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn beyond_its_bound_nothing_more_is_parked_and_the_rest_waits_in_the_log() {
+    const TOLD: u64 = 11_000;
+    let directory = tempfile::tempdir().unwrap();
+    let orders = Arc::new(Orders::default());
+    let bench = Bench::probe(directory.path(), &orders).await;
+    let (bad, good) = keys();
+    orders.fail(bad, 1, 1, Misbehaviour::Permanent);
+    let all: Vec<(Uuid, u64)> = (1..=TOLD).map(|n| (bad, n)).collect();
+    for some in all.chunks(1_000) {
+        bench.ping(some).await;
+    }
+    bench.ping(&[(good, 1)]).await;
+    let journal = bench.running.host("probe").unwrap().journal().clone();
+    let mut stands = 0;
+    while stands < 10_000 {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        stands = journal.checkpoint("probe-probe").await.unwrap();
+    }
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let stands = journal.checkpoint("probe-probe").await.unwrap();
+    assert!(stands < TOLD, "the consumer stands at {stands}: it went on past its bound");
+    assert_eq!(bench.seen(good).await, Vec::<u64>::new());
     bench.stop().await;
 }

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use backbone::Document;
+use backbone::commit::{Commit, Expected, Outcome, Put};
 use backbone::work::{Error, Idempotency, Origin, Work};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::probe::{Bench, Orders, Ping};
+use super::probe::{Bench, Orders, Ping, SEEN, Seen};
 
 fn place(key: Uuid, idempotency: Option<Idempotency>) -> Work {
     Work::new("place", Origin::default(), move |ws| {
@@ -69,5 +71,40 @@ async fn two_hundred_at_once_on_one_document_lose_nothing_and_share_syncs() {
         "{} syncs for 200 commits of one document",
         after.syncs - before.syncs
     );
+    bench.stop().await;
+}
+
+/// Writes a key's document behind the engine's back.
+async fn change_behind(bench: &Bench, seen: Seen, from: u64) {
+    let put = Put {
+        collection: &SEEN,
+        shadow: false,
+        id: seen.id(),
+        expected: Expected::Version(from),
+        person: None,
+        body: serde_json::to_vec(&seen).unwrap().into(),
+        columns: seen.columns(),
+    };
+    let journal = bench.running.host("probe").unwrap().journal();
+    let written = journal.submit(Commit { puts: vec![put], ..Commit::default() }).await.unwrap();
+    assert!(matches!(written, Ok(Outcome::Committed { .. })), "{written:?}");
+}
+
+#[tokio::test]
+async fn what_was_decided_on_something_that_has_changed_is_decided_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let orders = Arc::new(Orders::default());
+    let bench = Bench::probe(directory.path(), &orders).await;
+    let (read, written) = (Uuid::now_v7(), Uuid::now_v7());
+    bench.ping(&[(read, 1)]).await;
+    bench.until_seen(read, &[1]).await;
+    change_behind(&bench, Seen { key: read, order: vec![1, 2], last_secret: None }, 1).await;
+    let copy = Work::new("copy", Origin::default(), move |ws| {
+        let order = ws.get::<Seen>(read)?.map_or_else(Vec::new, |seen| seen.order.clone());
+        ws.put(Seen { key: written, order, last_secret: None })?;
+        Ok(json!(null))
+    });
+    bench.context.commands.execute(copy).await.unwrap();
+    assert_eq!(bench.seen(written).await, [1, 2], "not what it remembered of the other");
     bench.stop().await;
 }

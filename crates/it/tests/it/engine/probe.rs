@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use backbone::bus::Bus;
 use backbone::calls::{CallError, CallReply, CallRequest, Calls};
 use backbone::collection::{Collection, Column, ColumnKind, ColumnValue};
-use backbone::environment::{Clock, Environment, Ids, Spawner};
+use backbone::environment::{Clock, Environment, Ids, Secrets, Spawner};
 use backbone::keyring::{DataKey, Error, KeyRing, PersonKey};
 use backbone::reaction::on;
 use backbone::work::{Done, Origin, Work};
@@ -122,7 +122,7 @@ impl Orders {
     }
 }
 
-fn see(ping: &Ping, ws: &mut Workspace<'_>) -> Result<(), Refusal> {
+pub(super) fn see(ping: &Ping, ws: &mut Workspace<'_>) -> Result<(), Refusal> {
     let seen = ws.get::<Seen>(ping.key)?;
     let mut seen = seen.map_or_else(|| Seen { key: ping.key, ..Seen::default() }, Arc::unwrap_or_clone);
     seen.order.push(ping.n);
@@ -172,6 +172,12 @@ impl Ids for TestIds {
     }
 }
 
+impl Secrets for TestIds {
+    fn bytes(&self) -> [u8; 32] {
+        panic!("the probe needs no secrets")
+    }
+}
+
 struct TestSpawner;
 
 impl Spawner for TestSpawner {
@@ -211,7 +217,7 @@ impl KeyRing for MemoryKeys {
     }
 }
 
-struct NoCalls;
+pub(super) struct NoCalls;
 
 #[async_trait]
 impl Calls for NoCalls {
@@ -242,6 +248,7 @@ impl Bench {
         let environment = Environment {
             clock: Arc::new(TestClock),
             ids: Arc::new(TestIds),
+            secrets: Arc::new(TestIds),
             spawner: Arc::new(TestSpawner),
         };
         let bus = store.bus();

@@ -23,7 +23,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(10);
 
 /// Plays a seed.
 pub(super) async fn of(seed: u64) -> Outcome {
-    let world = SimWorld::with(seed, plan::settings());
+    let world = SimWorld::with(seed, plan::settings(seed));
     let gateway = GatewayMemory::default();
     let market = TestMarket::in_world(&world, &gateway, false).await.expect("a calm market starts");
     let goods = market.sell(Shelf::USUAL).await;

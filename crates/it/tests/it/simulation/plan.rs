@@ -43,8 +43,10 @@ pub(super) struct Plan {
     pub(super) at: Vec<(u64, CommitFault)>,
 }
 
-pub(super) fn settings() -> Settings {
-    Settings { bus: BusKind::Log, ..Settings::default() }
+/// Every second seed has a broker between its services, every other the embedded log.
+pub(super) fn settings(seed: u64) -> Settings {
+    let bus = if seed.is_multiple_of(2) { BusKind::Broker } else { BusKind::Log };
+    Settings { bus, ..Settings::default() }
 }
 
 impl Plan {
