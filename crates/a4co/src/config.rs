@@ -30,6 +30,10 @@ pub struct Settings {
     /// Keys from outside. Production wants all of them; development makes what is not given.
     #[garde(dive)]
     pub keys: Keys,
+    /// Where state is kept and how events travel: in one file of the data directory, unless
+    /// servers are named.
+    #[garde(dive)]
+    pub engines: Engines,
     /// Stock and reservations.
     #[garde(dive)]
     pub inventory: service_inventory::Config,
@@ -92,6 +96,27 @@ fn is_address(address: &str, (): &()) -> garde::Result {
     match port.is_some_and(|port| port.parse::<u16>().is_ok()) {
         true => Ok(()),
         false => Err(garde::Error::new("write host and port, such as 127.0.0.1:8080")),
+    }
+}
+
+/// Servers that keep state and carry events, for more than one process. Both or neither.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Validate)]
+#[serde(default, deny_unknown_fields)]
+pub struct Engines {
+    /// A PostgreSQL database, 15 or newer: `postgres://USER:PASSWORD@HOST:PORT/DATABASE`.
+    #[garde(skip)]
+    pub postgres: Option<Secret>,
+    /// A NATS server with JetStream, 2.9 or newer: `nats://HOST:4222`.
+    #[garde(skip)]
+    pub nats: Option<String>,
+    /// Over how many readers the subjects of a context are spread; the same in every process.
+    #[garde(range(min = 1, max = 64))]
+    pub partitions: u32,
+}
+
+impl Default for Engines {
+    fn default() -> Self {
+        Self { postgres: None, nats: None, partitions: 1 }
     }
 }
 

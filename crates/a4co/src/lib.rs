@@ -11,6 +11,7 @@ pub mod client;
 pub mod config;
 pub mod demo;
 pub mod dice;
+mod engines;
 pub mod environment;
 pub mod market;
 pub mod orders;

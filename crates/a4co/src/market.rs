@@ -3,13 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use adapter_sqlite::{SqliteKeyRing, Store};
+use adapter_sqlite::Store;
 use adapter_tokens::{Limits, Mode, SignedTokens, SigningKeys};
 use anyhow::Context as _;
 use async_trait::async_trait;
 use backbone::bus::Bus;
 use backbone::calls::{CallError, CallReply, CallRequest, Calls};
 use backbone::environment::Environment;
+use backbone::journal::Storage;
 use backbone::keyring::{Error as KeyError, KeyRing, PersonKey};
 use backbone::route::Role;
 use backbone::tokens::{Tokens, permissions_of};
@@ -21,12 +22,11 @@ use service_payment::ports::Gateway;
 use uuid::Uuid;
 
 use crate::config::Settings;
+use crate::engines::{self, Engines};
 use crate::platform::{self, Platform};
 use crate::services::{self, Needs, SERVICES};
 use crate::{environment, production, traces};
 
-/// What stands in the data directory beside the store.
-const NEIGHBOURS: &[&str] = &[EMAIL_KEY, GATEWAY, production::MARK];
 /// The development key of the hash under which email addresses are looked up.
 pub(crate) const EMAIL_KEY: &str = "email.key";
 /// The sandbox gateway's own memory: what it was asked and did.
@@ -40,7 +40,9 @@ pub struct Market {
     pub tokens: Arc<SignedTokens>,
     /// The bus, for those who listen in.
     pub bus: Arc<dyn Bus>,
-    store: Store,
+    /// Where state is kept.
+    pub storage: Arc<dyn Storage>,
+    embedded: Option<Store>,
     running: Running,
 }
 
@@ -169,33 +171,23 @@ pub async fn open(directory: &Path, metrics: Option<telemetry::Metrics>) -> anyh
 pub async fn open_with(settings: &Settings, metrics: Option<telemetry::Metrics>) -> anyhow::Result<Market> {
     // Before anything is made: a refused start leaves nothing behind.
     production::check(settings)?;
-    let directory = settings.serve.data.as_path();
-    let neighbours = NEIGHBOURS.iter().map(|name| (*name).to_owned()).collect();
-    let options = adapter_sqlite::Options { neighbours, ..adapter_sqlite::Options::default() };
-    let store = Store::open(directory, options)?;
     let environment = environment::system();
-    let keys = production::keys(settings)?;
-    let keyring = SqliteKeyRing::open_with_previous(directory, keys.master, keys.previous)?;
+    let Engines { storage, bus, keyring, crashed, written, keys, embedded } = engines::open(settings).await?;
     production::mark(settings)?;
     let gateways = gateways(settings, &environment)?;
-    let bus = store.bus();
-    let counted = store.clone();
     let ground = Ground {
         settings: Arc::new(settings.clone()),
-        parts: Parts { environment, storage: store.storage(), bus: bus.clone(), keyring: Arc::new(keyring) },
-        crashed: !store.was_clean_shutdown(),
+        parts: Parts { environment, storage: storage.clone(), bus: bus.clone(), keyring },
+        crashed,
         signing_keys: keys.signing,
         gateways,
         email_key: keys.email,
         metrics,
-        written: Arc::new(move || {
-            let stats = counted.stats();
-            (stats.commits, stats.syncs)
-        }),
+        written,
         tracing: traces::joined(),
     };
     let Composed { router, tokens, running } = compose(ground).await?;
-    Ok(Market { router, tokens, bus, store, running })
+    Ok(Market { router, tokens, bus, storage, embedded, running })
 }
 
 /// The development keys below `directory`, made where there are none.
@@ -245,11 +237,6 @@ impl Market {
         })
     }
 
-    /// What the writer has done.
-    pub fn stats(&self) -> adapter_sqlite::Statistics {
-        self.store.stats()
-    }
-
     /// What runs.
     pub fn running(&self) -> &Running {
         &self.running
@@ -257,10 +244,12 @@ impl Market {
 
     /// Stops fetching, finishes what is decided, and leaves the directory in order.
     pub async fn close(self) -> anyhow::Result<()> {
-        let Self { router, running, store, .. } = self;
+        let Self { router, running, embedded, .. } = self;
         drop(router);
         running.shut_down().await;
-        tokio::task::spawn_blocking(move || store.close()).await??;
+        if let Some(store) = embedded {
+            tokio::task::spawn_blocking(move || store.close()).await??;
+        }
         Ok(())
     }
 }

@@ -1,9 +1,6 @@
 //! `a4co orders show`: an order's sagas as a timeline, and its history, read from the store beside
 //! a running market or without one.
 
-use std::path::Path;
-
-use adapter_sqlite::Store;
 use anyhow::bail;
 use backbone::collection::Query;
 use backbone::journal::{Journal, Schema};
@@ -11,14 +8,17 @@ use backbone::saga::{AnyInstance, SAGAS};
 use backbone::system::SYSTEM_COLLECTIONS;
 use uuid::Uuid;
 
+use crate::config::Settings;
+use crate::engines;
+
 /// Prints an order's sagas and history.
-pub async fn show(data: &Path, id: Uuid) -> anyhow::Result<()> {
-    let store = Store::open_read_only(data)?;
+pub async fn show(settings: &Settings, id: Uuid) -> anyhow::Result<()> {
     let schema = Schema { service: "order", collections: SYSTEM_COLLECTIONS.to_vec() };
-    let journal = store.storage().open(schema).await?;
+    let storage = engines::open_to_read(settings).await?;
+    let journal = storage.open(schema).await?;
     let history = journal.history(&format!("order-{id}"), 0, 1_000).await?;
     if history.is_empty() {
-        bail!("there is no order {id} in {}", data.display());
+        bail!("there is no order {id} in this market");
     }
     for saga in sagas_of(&*journal, id).await? {
         println!("\n{} · {} · attempt {}", saga.saga, saga.phase.name(), saga.attempt);

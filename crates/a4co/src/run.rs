@@ -45,9 +45,9 @@ async fn perform(cli: Cli, configuration: Configuration) -> anyhow::Result<ExitC
     match cli.command.unwrap_or_else(|| Command::Serve(Serve::default())) {
         Command::Serve(options) => serve::run(settings, &options).await?,
         Command::Demo(options) => return play(settings, options).await,
-        Command::Orders { command: Orders::Show { id } } => orders::show(data, id).await?,
+        Command::Orders { command: Orders::Show { id } } => orders::show(settings, id).await?,
         Command::Verify => {
-            return Ok(if verify::print(data).await? { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+            return Ok(if verify::print(settings).await? { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
         Command::Import { command: Import::Products { file, url } } => import(&operator, &file, url).await?,
         Command::Backup { to, keys } => backup(settings, &to, keys.as_deref())?,

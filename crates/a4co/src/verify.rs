@@ -7,10 +7,13 @@ use std::path::Path;
 
 use adapter_sqlite::Store;
 use anyhow::Context as _;
+use backbone::bus::Bus;
 use backbone::collection::{Collection, ColumnValue, LIMIT_MAX, Query};
 use backbone::journal::{Journal, Recorded, Schema, Storage, StoredDocument};
 use serde_json::Value;
 
+use crate::config::Settings;
+use crate::engines::{self, Servers};
 use crate::market::GATEWAY;
 
 mod delivery;
@@ -69,8 +72,17 @@ pub struct Report {
     pub violations: Vec<Violation>,
 }
 
-/// Checks the market in `data`.
+/// Checks the market that stands on its own file in `data`.
 pub async fn run(data: &Path) -> anyhow::Result<Report> {
+    run_with(&Settings::on(data)).await
+}
+
+/// Checks the market as an operator set it.
+pub async fn run_with(settings: &Settings) -> anyhow::Result<Report> {
+    if let Some(facts) = facts_on_servers(settings).await? {
+        return Ok(check(&facts));
+    }
+    let data = &settings.serve.data;
     let (store, _copy) = copy(data).await?;
     let facts = read(&store, data).await?;
     let mut report = check(&facts);
@@ -81,16 +93,37 @@ pub async fn run(data: &Path) -> anyhow::Result<Report> {
     Ok(report)
 }
 
-/// The facts of the market in `data`, of one moment.
+/// The facts of the market that stands on its own file in `data`, of one moment.
 pub async fn facts(data: &Path) -> anyhow::Result<Facts> {
-    let (store, _copy) = copy(data).await?;
-    read(&store, data).await
+    facts_with(&Settings::on(data)).await
+}
+
+/// The facts of the market as an operator set it: of one moment where it stands on its own file; on servers
+/// one service is read after the other, so they hold together once the market is at rest.
+pub async fn facts_with(settings: &Settings) -> anyhow::Result<Facts> {
+    if let Some(facts) = facts_on_servers(settings).await? {
+        return Ok(facts);
+    }
+    let (store, _copy) = copy(&settings.serve.data).await?;
+    read(&store, &settings.serve.data).await
+}
+
+async fn facts_on_servers(settings: &Settings) -> anyhow::Result<Option<Facts>> {
+    if Servers::of(settings)?.is_none() {
+        return Ok(None);
+    }
+    let storage = engines::open_to_read(settings).await?;
+    read_from(&*storage, None, &settings.serve.data).await.map(Some)
 }
 
 async fn read(store: &Store, data: &Path) -> anyhow::Result<Facts> {
+    read_from(&*store.storage(), Some(&*store.bus()), data).await
+}
+
+async fn read_from(storage: &dyn Storage, bus: Option<&dyn Bus>, data: &Path) -> anyhow::Result<Facts> {
     let remembered = gateway(data)?;
     let gateway_is_known = remembered.is_some();
-    let facts = Facts::read(&*store.storage(), &*store.bus(), remembered.unwrap_or_default()).await?;
+    let facts = Facts::read(storage, bus, remembered.unwrap_or_default()).await?;
     Ok(Facts { gateway_is_known, ..facts })
 }
 
@@ -140,8 +173,8 @@ fn gateway(data: &Path) -> anyhow::Result<Option<Vec<provider_sandbox::Record>>>
 }
 
 /// Checks, prints, and says whether all is well.
-pub async fn print(data: &Path) -> anyhow::Result<bool> {
-    let report = run(data).await?;
+pub async fn print(settings: &Settings) -> anyhow::Result<bool> {
+    let report = run_with(settings).await?;
     for violation in &report.violations {
         println!("{violation}");
     }

@@ -39,7 +39,7 @@ mod tests;
 mod writer;
 
 pub use keyring::{KeyRingError, SqliteKeyRing};
-pub use master_key::{MASTER_KEY_FILE, MasterKey, MasterKeyError};
+pub use master_key::{MASTER_KEY_FILE, MasterKey, MasterKeyError, new_data_key};
 pub use open::OpenError;
 pub use options::Options;
 pub use restore::{RestoreError, restore};

@@ -92,8 +92,9 @@ impl MasterKey {
         &self.id
     }
 
-    /// Encrypts a person's data key; it can only be read as that person's.
-    pub(crate) fn wrap(&self, person: Uuid, data_key: &[u8; KEY_BYTES]) -> Option<Vec<u8>> {
+    /// Encrypts a person's data key; it can only be read as that person's. `None` where the machine
+    /// gives no randomness.
+    pub fn wrap(&self, person: Uuid, data_key: &[u8; KEY_BYTES]) -> Option<Vec<u8>> {
         let mut nonce = [0; aead::NONCE_LEN];
         rand::fill(&mut nonce).ok()?;
         let mut sealed = data_key.to_vec();
@@ -104,7 +105,7 @@ impl MasterKey {
     }
 
     /// Decrypts a person's data key; `None` where it is another person's, or damaged.
-    pub(crate) fn unwrap(&self, person: Uuid, wrapped: &[u8]) -> Option<[u8; KEY_BYTES]> {
+    pub fn unwrap(&self, person: Uuid, wrapped: &[u8]) -> Option<[u8; KEY_BYTES]> {
         let (nonce, sealed) = wrapped.split_at_checked(aead::NONCE_LEN)?;
         let nonce = aead::Nonce::try_assume_unique_for_key(nonce).ok()?;
         let mut sealed = sealed.to_vec();
@@ -118,8 +119,8 @@ impl MasterKey {
     }
 }
 
-/// A new random data key.
-pub(crate) fn new_data_key() -> Option<[u8; KEY_BYTES]> {
+/// A new random data key; `None` where the machine gives no randomness.
+pub fn new_data_key() -> Option<[u8; KEY_BYTES]> {
     let mut key = [0; KEY_BYTES];
     rand::fill(&mut key).ok().map(|()| key)
 }

@@ -110,6 +110,12 @@ pub trait Bus: Send + Sync + 'static {
         self.publish(events).await
     }
 
+    /// Makes sure that these consumers are there, before anything is published: whatever comes from
+    /// now on is kept for them, also for those that begin with what comes next.
+    async fn declare(&self, _: &[Subscription]) -> Result<(), Error> {
+        Ok(())
+    }
+
     /// Opens a consumer. Of several that open the same one, the last is served.
     async fn open(&self, subscription: Subscription) -> Result<Box<dyn Consumer>, Error>;
 

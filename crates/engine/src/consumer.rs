@@ -66,15 +66,19 @@ impl Consumer {
         self.bus.capabilities()
     }
 
-    pub(crate) async fn open(&self, after: u64) -> Result<Box<dyn Reader>, backbone::bus::Error> {
-        let subscription = Subscription {
+    /// What it reads from.
+    pub(crate) fn subscription(&self, after: u64) -> Subscription {
+        Subscription {
             consumer: self.name.clone(),
             service: self.host.service(),
             context: self.context,
             partition: self.partition,
             after: self.capabilities().reads_by_position.then_some(after),
-        };
-        self.bus.open(subscription).await
+        }
+    }
+
+    pub(crate) async fn open(&self, after: u64) -> Result<Box<dyn Reader>, bus::Error> {
+        self.bus.open(self.subscription(after)).await
     }
 
     /// Runs until shutdown; whatever is down is waited for. One replica reads at a time.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use backbone::bus::Bus;
+use backbone::bus::{self, Bus};
 use backbone::calls::Calls;
 use backbone::context::Context;
 use backbone::environment::Environment;
@@ -99,6 +99,9 @@ pub enum StartError {
     /// The store said no.
     #[error(transparent)]
     Journal(#[from] journal::Error),
+    /// The bus said no.
+    #[error(transparent)]
+    Bus(#[from] bus::Error),
     /// What was in flight could not be replayed.
     #[error("what was in flight at the crash could not be replayed: {0}")]
     Recovery(String),
@@ -190,6 +193,8 @@ impl Engine {
             }
             modules.push((prepared.host, module));
         }
+        let subscriptions: Vec<_> = consumers.iter().map(|consumer| consumer.subscription(0)).collect();
+        self.parts.bus.declare(&subscriptions).await?;
         if options.crashed {
             recovery::recover(&consumers).await.map_err(StartError::Recovery)?;
         }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use a4co::client::{InMemory, Tokens};
+use a4co::config::Settings;
 use a4co::market::{self, Composed, Ground, Market};
 use a4co::seed;
 use a4co::services::SERVICES;
@@ -29,8 +30,8 @@ const TOKEN_LIFETIME: Duration = Duration::from_secs(30 * 24 * 3_600);
 enum Place {
     /// In a simulated world, with a gateway that outlives the market's processes as real ones do.
     World { world: SimWorld, gateway: GatewayMemory, running: Running },
-    /// In a directory.
-    Disk { directory: TempDir, market: Box<Market> },
+    /// In a directory, or on servers with its keys in a directory.
+    Disk { directory: TempDir, market: Box<Market>, settings: Box<Settings> },
 }
 
 /// A whole market.
@@ -88,9 +89,16 @@ impl TestMarket {
 
     /// The market that stands in a directory, which goes with it.
     pub async fn in_directory(directory: TempDir) -> Self {
-        let market = market::open(directory.path(), None).await.expect("the market starts");
+        let settings = Settings::on(directory.path());
+        Self::as_set(settings, directory).await.expect("the market starts")
+    }
+
+    /// A market as `settings` say, on servers perhaps; its keys are in a directory that goes with it.
+    pub async fn as_set(settings: Settings, directory: TempDir) -> anyhow::Result<Self> {
+        let market = market::open_with(&settings, None).await?;
         let (api, tokens) = (InMemory::new(market.router.clone()), market.tokens.clone());
-        Self { api, tokens, place: Place::Disk { directory, market: Box::new(market) } }
+        let (market, settings) = (Box::new(market), Box::new(settings));
+        Ok(Self { api, tokens, place: Place::Disk { directory, market, settings } })
     }
 
     /// The simulated world, where it stands in one.
@@ -179,9 +187,10 @@ impl TestMarket {
         match &self.place {
             Place::World { world, gateway, .. } => {
                 let bus: Arc<dyn Bus> = world.bus();
-                Facts::read(&*world.storage(), &*bus, gateway.load()?).await
+                let log = bus.capabilities().reads_by_position.then_some(&*bus);
+                Facts::read(&*world.storage(), log, gateway.load()?).await
             }
-            Place::Disk { directory, .. } => verify::facts(directory.path()).await,
+            Place::Disk { settings, .. } => verify::facts_with(settings).await,
         }
     }
 
@@ -195,7 +204,7 @@ impl TestMarket {
     pub async fn stop(self) {
         match self.place {
             Place::World { running, .. } => running.shut_down().await,
-            Place::Disk { directory, market } => {
+            Place::Disk { directory, market, .. } => {
                 drop(self.api);
                 market.close().await.expect("the market closes in order");
                 drop(directory);

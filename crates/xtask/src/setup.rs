@@ -7,6 +7,8 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 
+mod servers;
+
 /// A cargo subcommand that `cargo xtask test` calls.
 struct Tool {
     subcommand: &'static str,
@@ -30,8 +32,10 @@ const PROFILE: [(&str, &str); 4] = [
     ("CARGO_PROFILE_RELEASE_DEBUG", "0"),
 ];
 
-/// Installs the tools that are missing into cargo's home.
+/// Installs the tools that are missing into cargo's home, and the servers that tests start from
+/// the distribution's packages.
 pub(crate) fn run() -> Result<()> {
+    servers::install_missing()?;
     for tool in &TOOLS {
         if is_installed(tool) {
             println!("{}: here", tool.package);

@@ -88,10 +88,11 @@ async fn documents(journal: &dyn Journal, collection: &'static Collection) -> an
 }
 
 impl Facts {
-    /// Reads them, with all that the gateway remembers.
+    /// Reads them, with all that the gateway remembers. The bus is wanted where it keeps the log
+    /// itself; a broker's is in the journals.
     pub async fn read(
         storage: &dyn Storage,
-        bus: &dyn Bus,
+        bus: Option<&dyn Bus>,
         gateway: Vec<provider_sandbox::Record>,
     ) -> anyhow::Result<Self> {
         let (order, inventory, payment) = (
@@ -99,10 +100,11 @@ impl Facts {
             open(storage, "inventory").await?,
             open(storage, "payment").await?,
         );
-        let log = match bus.capabilities().reads_by_position {
-            true => log(bus).await?,
-            false => published(storage).await?,
+        let log = match bus {
+            Some(bus) => log(bus).await?,
+            None => published(storage).await?,
         };
+        let has_inboxes = bus.is_none();
         let now = log.iter().map(|(_, event)| event.time).max().unwrap_or_default();
         let mut facts = Self {
             orders: documents(&*order, &service_order::domain::ORDERS).await?,
@@ -116,7 +118,7 @@ impl Facts {
             order_streams: BTreeMap::new(),
             log,
             checkpoints: BTreeMap::new(),
-            has_inboxes: !bus.capabilities().reads_by_position,
+            has_inboxes,
             underway: Vec::new(),
             dead: Vec::new(),
             parked: 0,
@@ -130,7 +132,7 @@ impl Facts {
         for service in SERVICES {
             let journal = open(storage, service).await?;
             facts.read_service(&*journal, service).await?;
-            if !bus.capabilities().reads_by_position && !UNFINISHED.contains(service) {
+            if has_inboxes && !UNFINISHED.contains(service) {
                 facts.read_inboxes(&*journal, service).await?;
             }
         }

@@ -7,5 +7,6 @@ mod projections;
 mod race;
 mod reactions;
 mod restore;
+mod servers;
 mod simulation;
 mod verify;

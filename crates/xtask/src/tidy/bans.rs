@@ -102,14 +102,7 @@ const fn rim(text: &'static str, instead: &'static str) -> Ban {
 }
 
 const fn environment(text: &'static str) -> Ban {
-    Ban {
-        text,
-        reason: ONE_READER,
-        instead: PASS_DOWN,
-        only: EVERYWHERE,
-        except: READERS,
-        in_tests: Allowed,
-    }
+    Ban { text, reason: ONE_READER, instead: PASS_DOWN, only: EVERYWHERE, except: READERS, in_tests: Allowed }
 }
 
 const fn print(text: &'static str) -> Ban {

@@ -108,7 +108,9 @@ async fn rest(world: &SimWorld, gateway: &GatewayMemory, door: &Door) -> Facts {
 
 async fn facts(world: &SimWorld, gateway: &GatewayMemory) -> anyhow::Result<Facts> {
     use provider_sandbox::Memory as _;
-    Facts::read(&*world.storage(), &*world.bus(), gateway.load()?).await
+    let bus = world.bus();
+    let log = bus.capabilities().reads_by_position.then_some(&*bus);
+    Facts::read(&*world.storage(), log, gateway.load()?).await
 }
 
 /// How often each end was.

@@ -1,0 +1,190 @@
+//! Publishing: what counts as published, and in which order.
+
+use std::collections::HashSet;
+
+use async_nats::connection::State;
+use async_nats::jetstream::Context;
+use async_nats::jetstream::context::{PublishAckFuture, PublishError, PublishErrorKind};
+use async_nats::jetstream::message::PublishMessage;
+use backbone::bus::Error;
+use kernel::{Envelope, stable_hash};
+
+use crate::error::unavailable;
+use crate::headers;
+use crate::options::Options;
+use crate::table::MESSAGE_BYTES_MAX;
+
+const PUBLISHING: &str = "publishing events";
+/// The most messages on their way at once.
+pub(crate) const ON_THEIR_WAY_MAX: usize = 256;
+
+/// The subject of an event: its type, and its partition where there are several.
+pub(crate) fn subject_of(event: &Envelope, partitions: u32) -> String {
+    match partitions {
+        1 => event.kind.clone(),
+        _ => format!("{}.p{}", event.kind, partition_of(&event.subject, partitions)),
+    }
+}
+
+/// Which partition has the events about `subject`.
+pub(crate) fn partition_of(subject: &str, partitions: u32) -> u32 {
+    (stable_hash(subject.as_bytes()) % u64::from(partitions.max(1))) as u32
+}
+
+/// Publishes in order; done when the broker has said of each that it has it.
+///
+/// Many are on their way at once, and never two of one key: a connection that breaks loses some
+/// and not others, and what is sent again must not come after what was sent later.
+pub(crate) async fn publish(
+    server: &Context,
+    options: &Options,
+    events: &[Envelope],
+    id_of: impl Fn(&Envelope) -> String,
+) -> Result<(), Error> {
+    for event in events {
+        check(event, options)?;
+    }
+    if server.client().connection_state() != State::Connected {
+        // What is sent now would wait in the client and come at an unknown time.
+        return Err(unavailable(PUBLISHING, "not connected"));
+    }
+    for run in runs(events) {
+        let mut sent: Vec<(&Envelope, PublishAckFuture)> = Vec::with_capacity(run.len());
+        let mut failed = None;
+        for event in run {
+            let message = headers::encode(event, &id_of(event));
+            let message = PublishMessage::build().headers(message).payload(event.data.clone());
+            match server.send_publish(subject_of(event, options.partitions), message).await {
+                Ok(acknowledgement) => sent.push((event, acknowledgement)),
+                Err(error) => {
+                    failed = Some(said(event, &error));
+                    break;
+                }
+            }
+        }
+        for (event, acknowledgement) in sent {
+            // A duplicate is an acknowledgement too: the broker has it.
+            if let Err(error) = acknowledgement.await {
+                failed.get_or_insert(said(event, &error));
+            }
+        }
+        if let Some(error) = failed {
+            return Err(error);
+        }
+    }
+    Ok(())
+}
+
+fn said(event: &Envelope, error: &PublishError) -> Error {
+    match error.kind() {
+        PublishErrorKind::StreamNotFound => Error::Unroutable(event.kind.clone()),
+        _ => unavailable(PUBLISHING, format!("{} {}: {error}", event.kind, event.id)),
+    }
+}
+
+fn check(event: &Envelope, options: &Options) -> Result<(), Error> {
+    let is_word = |word: &str| {
+        !word.is_empty() && word.bytes().all(|byte| matches!(byte, 0x21..=0x7E) && !b"*>".contains(&byte))
+    };
+    let context = event.context();
+    if options.stream_of(context).is_none() || !event.kind.split('.').all(is_word) {
+        return Err(Error::Unroutable(format!("{:?}: its context has no stream in the table", event.kind)));
+    }
+    if event.data.len() > MESSAGE_BYTES_MAX {
+        let bytes = event.data.len();
+        let reason = format!("{} {} has {bytes} bytes, at most {MESSAGE_BYTES_MAX}", event.kind, event.id);
+        return Err(unavailable(PUBLISHING, reason));
+    }
+    Ok(())
+}
+
+/// Cuts a batch before each event whose key is on its way already.
+fn runs(events: &[Envelope]) -> Vec<&[Envelope]> {
+    let mut runs = Vec::new();
+    let mut first = 0;
+    let mut keys: HashSet<(&str, &str)> = HashSet::new();
+    for (index, event) in events.iter().enumerate() {
+        let key = (event.source.as_str(), event.subject.as_str());
+        if keys.len() == ON_THEIR_WAY_MAX || keys.contains(&key) {
+            runs.push(&events[first..index]);
+            first = index;
+            keys.clear();
+        }
+        keys.insert(key);
+    }
+    runs.push(&events[first..]);
+    runs
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use kernel::Timestamp;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn about(subject: &str) -> Envelope {
+        Envelope {
+            id: Uuid::nil().into(),
+            source: "order".into(),
+            kind: "order.created.v1".into(),
+            subject: subject.into(),
+            time: Timestamp::default(),
+            correlation_id: String::new(),
+            causation_id: String::new(),
+            sequence: 0,
+            traceparent: None,
+            key_id: None,
+            data: Bytes::new(),
+        }
+    }
+
+    #[test]
+    fn a_batch_is_cut_where_a_key_comes_again_and_stays_in_order() {
+        for (keys, expected) in [
+            ("", ""),
+            ("a", "a"),
+            ("abc", "abc"),
+            ("aab", "a ab"),
+            ("abab", "ab ab"),
+            ("abcab", "abc ab"),
+            ("aaa", "a a a"),
+        ] {
+            let events: Vec<Envelope> = keys.chars().map(|key| about(&key.to_string())).collect();
+            let runs: Vec<String> = runs(&events)
+                .into_iter()
+                .map(|run| run.iter().map(|event| event.subject.as_str()).collect())
+                .collect();
+            assert_eq!(runs.join(" "), expected);
+        }
+    }
+
+    #[test]
+    fn no_run_is_longer_than_may_be_on_the_way() {
+        let events: Vec<Envelope> = (0..600).map(|number| about(&number.to_string())).collect();
+        let lengths: Vec<usize> = runs(&events).iter().map(|run| run.len()).collect();
+        assert_eq!(lengths, [256, 256, 88]);
+    }
+
+    #[test]
+    fn the_partition_follows_from_the_subject_for_ever() {
+        assert_eq!(subject_of(&about("a"), 1), "order.created.v1");
+        let tokens: Vec<String> = ["a", "b", "c", "d"].map(|key| subject_of(&about(key), 4)).to_vec();
+        for (token, key) in tokens.iter().zip(["a", "b", "c", "d"]) {
+            assert_eq!(*token, format!("order.created.v1.p{}", stable_hash(key.as_bytes()) % 4));
+        }
+    }
+
+    #[test]
+    fn what_no_stream_takes_is_refused_before_it_is_sent() {
+        let options = Options::default();
+        for kind in ["weather.changed.v1", "order.*.v1", "order..v1", "order.a b.v1", ""] {
+            let event = Envelope { kind: kind.into(), ..about("a") };
+            assert!(matches!(check(&event, &options), Err(Error::Unroutable(_))), "{kind}");
+        }
+        let large = Envelope { data: Bytes::from(vec![b' '; MESSAGE_BYTES_MAX + 1]), ..about("a") };
+        assert!(matches!(check(&large, &options), Err(Error::Unavailable { .. })));
+        assert!(check(&about("a"), &options).is_ok());
+    }
+}

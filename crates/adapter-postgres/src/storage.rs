@@ -1,0 +1,124 @@
+//! The store: one database with everything that the services keep.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use backbone::journal::{Error, Journal, Schema, Storage};
+use tokio_postgres::config::{Config, SslMode};
+
+use crate::connection::Target;
+use crate::error;
+use crate::journal::PostgresJournal;
+use crate::migration;
+use crate::options::Options;
+use crate::queue::Queue;
+use crate::readers::Readers;
+use crate::statistics::{Counters, Statistics};
+use crate::tables::Tables;
+use crate::writer::Writer;
+
+const OPENING: &str = "opening a service's tables";
+const VERSION_MIN: i32 = 150_000;
+
+/// Why a database cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The address is not one.
+    #[error("the address of the database is not one (postgres://USER:PASSWORD@HOST:PORT/DATABASE): {0}")]
+    Address(#[source] tokio_postgres::Error),
+    /// The address asks for what was not built in.
+    #[error(
+        "the address of the database asks for TLS (sslmode=require), which is not built into this program: use a \
+         private network or a local proxy, and sslmode=disable"
+    )]
+    Tls,
+    /// Nobody answers there, or the account is refused.
+    #[error("the database cannot be reached: {0}")]
+    Unreachable(String),
+    /// The server is too old.
+    #[error("the database server has version {0}; 15 or newer is needed")]
+    TooOld(String),
+    /// Texts would not be kept as they are.
+    #[error("the database has the encoding {0}; make one with ENCODING 'UTF8'")]
+    Encoding(String),
+}
+
+/// An open database; clones are handles on the same one.
+#[derive(Clone)]
+pub struct PostgresStorage(Arc<Inner>);
+
+struct Inner {
+    target: Target,
+    options: Options,
+    readers: Arc<Readers>,
+    counters: Arc<Counters>,
+}
+
+impl std::fmt::Debug for PostgresStorage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PostgresStorage").field("options", &self.0.options).finish_non_exhaustive()
+    }
+}
+
+impl PostgresStorage {
+    /// Opens the database at `address`, a `postgres://` URL, and looks whether it can be used.
+    pub async fn open(address: &str, options: Options) -> Result<Self, OpenError> {
+        let target = target(address, &options)?;
+        let unreachable = |e: tokio_postgres::Error| OpenError::Unreachable(error::said(&e));
+        let mut conn = target.connect().await.map_err(unreachable)?;
+        let about = "SELECT current_setting('server_version_num')::int, current_setting('server_version'), \
+                     current_setting('server_encoding')";
+        let rows = conn.rows(about, Vec::new()).await.map_err(unreachable)?;
+        if let Some(row) = rows.first() {
+            if row.get::<_, i32>(0) < VERSION_MIN {
+                return Err(OpenError::TooOld(row.get(1)));
+            }
+            if row.get::<_, &str>(2) != "UTF8" {
+                return Err(OpenError::Encoding(row.get(2)));
+            }
+        }
+        let readers = Arc::new(Readers::new(target.clone(), options.readers));
+        Ok(Self(Arc::new(Inner { target, options, readers, counters: Arc::default() })))
+    }
+
+    /// What the writers have done since the store was opened.
+    pub fn stats(&self) -> Statistics {
+        self.0.counters.read()
+    }
+}
+
+/// Where `address` points.
+pub(crate) fn target(address: &str, options: &Options) -> Result<Target, OpenError> {
+    let mut config: Config = address.parse().map_err(OpenError::Address)?;
+    if config.get_ssl_mode() == SslMode::Require {
+        return Err(OpenError::Tls);
+    }
+    config.ssl_mode(SslMode::Disable);
+    Ok(Target::new(config, options))
+}
+
+#[async_trait]
+impl Storage for PostgresStorage {
+    async fn open(&self, schema: Schema) -> Result<Arc<dyn Journal>, Error> {
+        let Inner { target, options, readers, counters } = &*self.0;
+        let tables = Arc::new(Tables::new(&schema)?);
+        let mut conn = target.connect().await.map_err(|e| error::unavailable(OPENING, error::said(&e)))?;
+        migration::open(&mut conn, &tables).await?;
+        let queue = Arc::new(Queue::new(options.queue_max));
+        let writer = Writer {
+            target: target.clone(),
+            options: options.clone(),
+            tables: tables.clone(),
+            queue: queue.clone(),
+            counters: counters.clone(),
+        };
+        writer.start();
+        let (target, readers, counters) = (target.clone(), readers.clone(), counters.clone());
+        Ok(Arc::new(PostgresJournal { target, tables, readers, queue, counters }))
+    }
+
+    /// Other processes may have it open.
+    fn is_shared(&self) -> bool {
+        true
+    }
+}

@@ -1,0 +1,10 @@
+//! The promises of the ports on a real PostgreSQL, and what only PostgreSQL shows.
+
+mod conformance;
+mod faults;
+mod keys;
+mod network;
+mod replicas;
+mod sample;
+mod server;
+mod tables;

@@ -1,0 +1,60 @@
+//! The same market on servers of its own: PostgreSQL keeps its state, NATS carries its events. What
+//! is shown elsewhere on the embedded store is not shown again; this is that the parts fit.
+
+use a4co::config::{Engines, Settings};
+use contracts::shared::OrderState;
+use futures::future::join_all;
+use kernel::Secret;
+use testkit::{Shelf, TestMarket, Wish};
+use testservers::{Missing, NatsServer, PostgresServer, skip};
+
+/// The servers of a test; they go with it.
+struct Servers {
+    postgres: PostgresServer,
+    nats: NatsServer,
+}
+
+impl Servers {
+    fn start() -> Result<Self, Missing> {
+        Ok(Self { postgres: PostgresServer::start()?, nats: NatsServer::start()? })
+    }
+
+    /// A market on a new database.
+    fn engines(&self, partitions: u32) -> Engines {
+        let postgres = Some(Secret::new(self.postgres.database()));
+        Engines { postgres, nats: Some(self.nats.url()), partitions }
+    }
+}
+
+async fn market(engines: Engines) -> TestMarket {
+    let directory = tempfile::tempdir().expect("a place for the keys");
+    let settings = Settings { engines, ..Settings::on(directory.path()) };
+    TestMarket::as_set(settings, directory).await.expect("the market starts on its servers")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn orders_are_fulfilled_and_undone_on_postgresql_and_nats() {
+    let servers = match Servers::start() {
+        Ok(servers) => servers,
+        Err(missing) => return skip(&missing),
+    };
+    let market = market(servers.engines(4)).await;
+    let goods = market.sell(Shelf::USUAL).await;
+    let lines = [(goods.item("HONEY"), 1)];
+    let wishes: Vec<Wish<'_>> = (0..12)
+        .map(|n| {
+            let method = if n % 3 == 2 { "sandbox-card-declined" } else { "sandbox-card-ok" };
+            Wish::guest(format!("servers/{n}"), &lines, method)
+        })
+        .collect();
+    let placed = join_all(wishes.iter().map(|wish| market.place(wish))).await;
+    let ended = [OrderState::Preparing, OrderState::Cancelled];
+    let states = join_all(placed.into_iter().enumerate().map(async |(n, placed)| {
+        let placed = placed.expect("it is taken");
+        (n % 3 == 2, market.until_state(placed.order_id, &ended).await)
+    }));
+    for (is_declined, state) in states.await {
+        assert_eq!(state == OrderState::Cancelled, is_declined);
+    }
+    market.finish().await;
+}
