@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use backbone::bus::Bus;
-use backbone::commit::Source;
+use backbone::commit::{Commit, Fence, Source};
 use backbone::projection::Projection;
 use backbone::workspace::{Draft, Key};
 use kernel::Duration;
@@ -57,42 +57,49 @@ enum Ended {
     Full,
 }
 
-/// Runs a projection until shutdown.
-pub(crate) async fn run(host: Arc<Host>, bus: Arc<dyn Bus>, projection: Projection, mut shutdown: Shutdown) {
-    let clock = host.environment().clock.clone();
-    let (service, name) = (host.service(), projection.name);
-    while !shutdown.is_on() {
-        let pause = match follow(&host, &*bus, &projection, &mut shutdown).await {
-            Ok(Ended::Stopped) => return,
-            Ok(Ended::Changed) => continue,
-            Ok(Ended::Full) => {
-                let most = quarantine::KEYS_MAX;
-                tracing::error!(
-                    service,
-                    projection = name,
-                    "the projection stands still: {most} keys are in quarantine; mend it and rebuild it"
-                );
-                FULL
+/// Runs a projection until shutdown; of several replicas one does.
+pub(crate) async fn run(host: Arc<Host>, bus: Arc<dyn Bus>, projection: Projection, shutdown: Shutdown) {
+    let follow = |fence| {
+        let run = Run { host: &host, bus: &*bus, projection: &projection, fence };
+        run.on(shutdown.clone())
+    };
+    host.leases().hold(&host, &checkpoint_name(&projection), &shutdown, follow).await;
+}
+
+/// A projection that runs.
+struct Run<'r> {
+    host: &'r Host,
+    bus: &'r dyn Bus,
+    projection: &'r Projection,
+    fence: Option<Fence>,
+}
+
+impl Run<'_> {
+    async fn on(self, mut shutdown: Shutdown) -> Result<(), String> {
+        loop {
+            match follow(&self, &mut shutdown).await? {
+                Ended::Stopped => return Ok(()),
+                Ended::Changed => {}
+                Ended::Full => {
+                    let (service, most) = (self.host.service(), quarantine::KEYS_MAX);
+                    tracing::error!(
+                        service,
+                        projection = self.projection.name,
+                        "the projection stands still: {most} keys are in quarantine; mend it and rebuild it"
+                    );
+                    tokio::select! {
+                        biased;
+                        () = shutdown.wait() => return Ok(()),
+                        () = self.host.environment().clock.sleep(FULL) => {}
+                    }
+                }
             }
-            Err(reason) => {
-                tracing::warn!(service, projection = name, reason, "the projection begins again");
-                POLL
-            }
-        };
-        tokio::select! {
-            biased;
-            () = shutdown.wait() => return,
-            () = clock.sleep(pause) => {}
         }
     }
 }
 
-async fn follow(
-    host: &Host,
-    bus: &dyn Bus,
-    projection: &Projection,
-    shutdown: &mut Shutdown,
-) -> Result<Ended, String> {
+async fn follow(run: &Run<'_>, shutdown: &mut Shutdown) -> Result<Ended, String> {
+    let Run { host, bus, projection, fence } = run;
     let name = checkpoint_name(projection);
     let gate = host.gate(projection.name);
     let (began, mut position, mut quarantine) = {
@@ -101,7 +108,7 @@ async fn follow(
         let quarantine = Quarantine::load(&**host.journal(), &name).await.map_err(|e| e.to_string())?;
         (*turn, position, quarantine)
     };
-    let mut feed = Feed::open(host, bus, projection, position).await?;
+    let mut feed = Feed::open(host, *bus, projection, position).await?;
     let mut cache = Cache::new(DOCUMENTS_MAX);
     let folder = Folder { host, projection };
     while !quarantine.is_full() {
@@ -118,7 +125,8 @@ async fn follow(
         let Folded { mut draft, letters } = fold_loading(&folder, &mut cache, &quarantine, &facts).await?;
         draft.changes.extend(quarantine::draft(host, [], letters.values()).changes);
         let source = Source::Checkpoint { consumer: name.clone(), from: position, to };
-        fold::write(host, fold::seal(host, &draft, Some(source)).await?).await?;
+        let commit = fold::seal(host, &draft, Some(source)).await?;
+        fold::write(host, Commit { fence: fence.clone(), ..commit }).await?;
         remember(&mut cache, draft);
         for letter in letters.values().filter(|letter| quarantine.of(&letter.event.subject).is_none()) {
             quarantine::alert(host, letter);

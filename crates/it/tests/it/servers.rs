@@ -58,3 +58,33 @@ async fn orders_are_fulfilled_and_undone_on_postgresql_and_nats() {
     }
     market.finish().await;
 }
+
+/// Two replicas of all services take orders for the same goods; one of them stops in between.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_replicas_share_the_work_and_one_goes_on_alone() {
+    let servers = match Servers::start() {
+        Ok(servers) => servers,
+        Err(missing) => return skip(&missing),
+    };
+    // Of one directory: the same keys, and the same gateway.
+    let [shared, unused] = [(); 2].map(|()| tempfile::tempdir().expect("a place for the keys"));
+    let settings = Settings { engines: servers.engines(4), ..Settings::on(shared.path()) };
+    let first = TestMarket::as_set(settings.clone(), unused).await.expect("a replica starts");
+    let second = TestMarket::as_set(settings, shared).await.expect("another one starts");
+    let goods = first.sell(Shelf::USUAL).await;
+    let lines = [(goods.item("HONEY"), 1)];
+    let wishes: Vec<Wish<'_>> =
+        (0..24).map(|n| Wish::guest(format!("replicas/{n}"), &lines, "sandbox-card-ok")).collect();
+    let place = |(n, wish)| if n % 2 == 0 { first.place(wish) } else { second.place(wish) };
+    let placed = join_all(wishes.iter().take(16).enumerate().map(place)).await;
+    // Whatever is under way there is finished, or goes on here.
+    first.stop().await;
+    let later = join_all(wishes.iter().skip(16).map(|wish| second.place(wish))).await;
+    let ended = [OrderState::Preparing, OrderState::Cancelled];
+    let states = placed
+        .into_iter()
+        .chain(later)
+        .map(async |placed| second.until_state(placed.expect("it is taken").order_id, &ended).await);
+    assert!(join_all(states).await.iter().all(|state| *state == OrderState::Preparing));
+    second.finish().await;
+}
