@@ -108,6 +108,12 @@ impl Consumer {
         }
     }
 
+    /// Whether events of this type are handled here, or are newer than one that is: those are held
+    /// and not dropped (reliability.md, rule 23).
+    pub(crate) fn handles(&self, kind: &str) -> bool {
+        self.reactions.contains_key(kind) || self.reactions.keys().any(|known| is_newer(kind, known))
+    }
+
     /// Whether deliveries about `subject` come here.
     fn is_mine(&self, subject: &str) -> bool {
         bus::partition_of(subject, self.capabilities().partitions) == self.partition
@@ -193,10 +199,8 @@ impl Consumer {
         lanes: &mut Lanes,
     ) -> Result<u64, JobError> {
         let Some(to) = deliveries.last().map(|delivery| delivery.position) else { return Ok(from) };
-        let known: Vec<&Delivery> = deliveries
-            .iter()
-            .filter(|delivery| self.reactions.contains_key(delivery.envelope.kind.as_str()))
-            .collect();
+        let known: Vec<&Delivery> =
+            deliveries.iter().filter(|delivery| self.handles(&delivery.envelope.kind)).collect();
         if known.is_empty() && !self.capabilities().reads_by_position {
             return Ok(to);
         }
@@ -284,7 +288,7 @@ impl Consumer {
         if self.capabilities().reads_by_position {
             return Source::Checkpoint { consumer, from, to };
         }
-        let known = deliveries.iter().filter(|d| self.reactions.contains_key(d.envelope.kind.as_str()));
+        let known = deliveries.iter().filter(|d| self.handles(&d.envelope.kind));
         Source::Inbox { consumer, events: known.map(|delivery| delivery.envelope.id.0).collect() }
     }
 
@@ -297,7 +301,8 @@ impl Consumer {
         let mut floor: BTreeMap<&str, Priority> = BTreeMap::new();
         let mut keyed: Vec<(Priority, &Delivery)> = Vec::with_capacity(deliveries.len());
         for delivery in deliveries {
-            let rank = self.reactions[delivery.envelope.kind.as_str()].rank.as_ref();
+            let reaction = self.reactions.get(delivery.envelope.kind.as_str());
+            let rank = reaction.and_then(|reaction| reaction.rank.as_ref());
             let own = rank.map_or(Priority::Normal, |rank| rank(&delivery.envelope));
             let floor = floor.entry(&delivery.envelope.subject).or_insert(own);
             *floor = own.max(*floor);
@@ -308,7 +313,7 @@ impl Consumer {
     }
 
     fn part(&self, envelope: &Arc<Envelope>, subject: &str) -> Part {
-        let reaction = self.reactions[envelope.kind.as_str()].run.clone();
+        let reaction = self.reactions.get(envelope.kind.as_str()).map(|reaction| reaction.run.clone());
         let Opened { span, traceparent } = spans::reaction(&self.host, &self.name, envelope);
         let origin = Origin {
             correlation_id: envelope.correlation_id.clone(),
@@ -316,13 +321,17 @@ impl Consumer {
             traceparent,
         };
         let envelope = envelope.clone();
-        let decision = move |ws: &mut Workspace<'_>| reaction(&envelope, ws).map(|()| Value::Null);
+        let decision = move |ws: &mut Workspace<'_>| match &reaction {
+            Some(reaction) => reaction(&envelope, ws).map(|()| Value::Null),
+            None => Err(held(&envelope.kind)),
+        };
         Part { name: "reaction", origin, span, lane: Some(subject.into()), decision: Arc::new(decision) }
     }
 
     /// The envelope with its personal fields readable.
     async fn readable(&self, envelope: &Arc<Envelope>) -> Result<Arc<Envelope>, String> {
-        let event = self.reactions[envelope.kind.as_str()].event;
+        let Some(reaction) = self.reactions.get(envelope.kind.as_str()) else { return Ok(envelope.clone()) };
+        let event = reaction.event;
         let Some(field) = event.subject_of_data.filter(|_| !event.personal.is_empty()) else {
             return Ok(envelope.clone());
         };
@@ -382,4 +391,18 @@ impl Consumer {
         self.signs.metrics.given_up(&delivery.envelope.kind);
         Ok(to)
     }
+}
+
+/// `order.created.v2` is newer than `order.created.v1`.
+fn is_newer(kind: &str, known: &str) -> bool {
+    let parts = |kind: &str| {
+        let (name, version) = kind.rsplit_once(".v")?;
+        Some((name.to_owned(), version.parse::<u32>().ok()?))
+    };
+    matches!((parts(kind), parts(known)), (Some(new), Some(old)) if new.0 == old.0 && new.1 > old.1)
+}
+
+fn held(kind: &str) -> Refusal {
+    let message = format!("{kind} is newer than this program: run one that knows it, then retry");
+    Refusal::failed(ErrorKind::Undecodable, message)
 }

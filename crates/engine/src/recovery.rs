@@ -75,7 +75,7 @@ async fn replay(consumer: &Consumer, from: u64, deliveries: &[Delivery]) -> Resu
     let attempts_max = consumer.retries.len() as u32 + 1;
     let (mut position, mut begin) = (from, 0);
     for (index, delivery) in deliveries.iter().enumerate() {
-        let handled = consumer.reactions.contains_key(delivery.envelope.kind.as_str());
+        let handled = consumer.handles(&delivery.envelope.kind);
         if !handled && index + 1 < deliveries.len() {
             continue;
         }

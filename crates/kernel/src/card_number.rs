@@ -82,6 +82,7 @@ mod tests {
         assert_eq!(find_card_number(b"5500-0000-0000-0004"), Some(0..19));
         assert_eq!(find_card_number(b"(3782 822463 10005)"), Some(1..18));
         assert_eq!(find_card_number(b"6759649826438453"), Some(0..16));
+        assert_eq!(find_card_number(b"card:378282246310005"), Some(5..20));
     }
 
     #[test]
@@ -89,6 +90,8 @@ mod tests {
         for text in [
             "01941f29-7c00-7123-8123-412345678901",
             "41111111-1111-1111-8111-111111111111",
+            "sandbox-card-ok-01a20282-9437-7012-8124-412345678901",
+            "pm_1MqLiJLkdIwHu7ixUEgbFdYF",
             "1763800000123456",
             "8412345678905",
             "4111111111111112",

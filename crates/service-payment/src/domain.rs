@@ -2,7 +2,6 @@
 
 pub mod account;
 mod announce;
-pub mod card_number;
 mod decide;
 pub mod invoice;
 pub mod ledger;

@@ -8,7 +8,6 @@ use super::{account, carry_out, void};
 use crate::Config;
 use crate::charge::{self, Task};
 use crate::domain::account::{Failure, Verdict};
-use crate::domain::card_number::looks_like_card_number;
 use crate::domain::payment::{Identity, Phase, Terms, VoidCause};
 use crate::domain::{Command, OrderAccount, Payment, invoice, shares};
 use crate::ports::{Answer, Gateways};
@@ -107,7 +106,7 @@ impl Counter {
     /// token.
     fn means(&self, ws: &mut Workspace<'_>, request: &Requested) -> Result<Result<Means, Failure>, Refusal> {
         let named = request.payment_method_id.as_str();
-        if looks_like_card_number(named) {
+        if kernel::find_card_number(named.as_bytes()).is_some() {
             let message = "card numbers are refused: only gateways' tokens are taken";
             return Ok(Err(Failure::of("card-number-refused", message)));
         }

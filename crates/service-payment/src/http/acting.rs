@@ -10,7 +10,7 @@ use http_kit::{
     Answer, Body, CallerIs, Execute, Idempotency as IdempotencyHeader, Origin as RequestOrigin, Problem,
     UrlPath,
 };
-use kernel::PaymentId;
+use kernel::{PaymentId, find_card_number};
 use serde::Deserialize;
 
 use super::Desk;
@@ -21,7 +21,6 @@ use super::shapes::{
 };
 use crate::commands::validating::{self, Findings};
 use crate::commands::{invoicing, refunding, waiting};
-use crate::domain::card_number::looks_like_card_number;
 use crate::domain::invoice::BilledTo;
 use crate::views::PaymentView;
 
@@ -36,7 +35,7 @@ impl Validate for Checked {
     fn validate_into(&self, (): &(), parent: &mut dyn FnMut() -> garde::Path, report: &mut garde::Report) {
         let method = &self.0.payment_method_id;
         let wrong = match method {
-            named if looks_like_card_number(named) => {
+            named if find_card_number(named.as_bytes()).is_some() => {
                 "looks like a card number: send the gateway's token, never the number"
             }
             named if named.is_empty() || named.len() > 255 => "must have 1 to 255 characters",

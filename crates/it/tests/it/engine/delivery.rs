@@ -155,17 +155,13 @@ async fn the_rank_of_a_delivery_never_moves_it_before_an_earlier_one_of_its_key(
     bench.stop().await;
 }
 
-#[tokio::test]
-async fn what_cannot_be_read_dies_at_once() {
-    let directory = tempfile::tempdir().unwrap();
-    let orders = Arc::new(Orders::default());
-    let bench = Bench::probe(directory.path(), &orders).await;
-    let (bad, good) = keys();
-    let envelope = kernel::Envelope {
+/// An event that nobody can read.
+fn unreadable(subject: Uuid) -> kernel::Envelope {
+    kernel::Envelope {
         id: Uuid::now_v7().into(),
         source: "probe".to_owned(),
         kind: <Ping as kernel::Event>::TYPE.name.to_owned(),
-        subject: bad.to_string(),
+        subject: subject.to_string(),
         time: kernel::Timestamp::default(),
         correlation_id: String::new(),
         causation_id: String::new(),
@@ -173,12 +169,39 @@ async fn what_cannot_be_read_dies_at_once() {
         traceparent: None,
         key_id: None,
         data: "{\"key\":".into(),
-    };
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_dies_at_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let orders = Arc::new(Orders::default());
+    let bench = Bench::probe(directory.path(), &orders).await;
+    let (bad, good) = keys();
+    let envelope = unreadable(bad);
     bench.bus.publish(vec![envelope]).await.unwrap();
     let dead = bench.until_dead(1).await;
     assert_eq!((dead[0].1.error_kind, dead[0].1.attempts), (kernel::ErrorKind::Undecodable, 1));
     bench.ping(&[(good, 1)]).await;
     bench.until_seen(good, &[1]).await;
+    bench.stop().await;
+}
+
+/// Rule 23, of public events: held behind its reason, and its key with it.
+#[tokio::test]
+async fn an_event_newer_than_the_program_is_held_and_not_dropped() {
+    let directory = tempfile::tempdir().unwrap();
+    let orders = Arc::new(Orders::default());
+    let bench = Bench::probe(directory.path(), &orders).await;
+    let (late, good) = keys();
+    let newer = |kind: &str| kernel::Envelope { kind: kind.to_owned(), ..unreadable(late) };
+    bench.bus.publish(vec![newer("probe.ping.v2"), newer("probe.other.v2")]).await.unwrap();
+    let dead = bench.until_dead(1).await;
+    assert_eq!(dead[0].1.event.kind, "probe.ping.v2");
+    assert!(dead[0].1.error.contains("newer than this program"), "{}", dead[0].1.error);
+    bench.ping(&[(late, 1), (good, 1)]).await;
+    bench.until_seen(good, &[1]).await;
+    assert_eq!(bench.seen(late).await, Vec::<u64>::new(), "its key waits");
     bench.stop().await;
 }
 
