@@ -2,8 +2,7 @@
 //! and its end removes that: who finds it written takes over from one that ended without a word, and
 //! replays what may have been in flight one by one (reliability.md, rule 11).
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use backbone::commit::Fence;
 use backbone::journal::{Stored, Want};
@@ -17,21 +16,33 @@ use crate::recovery;
 #[derive(Default)]
 pub(crate) struct Tenure {
     fence: Mutex<Option<Fence>>,
-    /// Written down by this process, which has not ended.
-    is_noted: AtomicBool,
+    /// The token of the lease under which this process wrote its beginning down and has not ended.
+    noted: Mutex<Option<u64>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether nobody can have read in between: the lease is the same, or was given back and taken
+/// again.
+fn goes_on(noted: Option<u64>, token: u64) -> bool {
+    noted.is_some_and(|noted| token == noted || token == noted + 1)
 }
 
 impl Tenure {
     /// The lease under which the consumer reads.
     pub(crate) fn fence(&self) -> Option<Fence> {
-        self.fence.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.fence).clone()
     }
 
     /// Begins, or goes on after a pause.
     pub(crate) async fn begin(&self, consumer: &Consumer, fence: Option<Fence>) -> Result<(), String> {
-        let is_shared = fence.is_some();
-        *self.fence.lock().unwrap_or_else(PoisonError::into_inner) = fence;
-        if !is_shared || self.is_noted.load(Ordering::SeqCst) {
+        let token = fence.as_ref().map(|fence| fence.token);
+        *lock(&self.fence) = fence;
+        let Some(token) = token else { return Ok(()) };
+        if goes_on(*lock(&self.noted), token) {
+            *lock(&self.noted) = Some(token);
             return Ok(());
         }
         if is_written(consumer).await? {
@@ -49,13 +60,14 @@ impl Tenure {
                 Ok(())
             })
             .await?;
-        self.is_noted.store(true, Ordering::SeqCst);
+        *lock(&self.noted) = Some(token);
         Ok(())
     }
 
     /// Ends in order.
     pub(crate) async fn end(&self, consumer: &Consumer) -> Result<(), String> {
-        if self.is_noted.swap(false, Ordering::SeqCst) {
+        let noted = lock(&self.noted).take();
+        if noted.is_some() {
             recovery::forget_attempt(consumer).await?;
         }
         Ok(())
@@ -66,4 +78,23 @@ async fn is_written(consumer: &Consumer) -> Result<bool, String> {
     let want = Want::Document(&ATTEMPTS, consumer.place());
     let found = consumer.host.journal().load(vec![want]).await.map_err(|e| e.to_string())?;
     Ok(matches!(found.first(), Some(Stored::Document(Some(_)))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::goes_on;
+
+    /// Another one that held the lease in between may have died: its window is replayed.
+    #[test]
+    fn a_tenure_goes_on_only_where_nobody_held_the_lease_in_between() {
+        for (noted, token, expected) in [
+            (None, 1, false),
+            (Some(4), 4, true),
+            (Some(4), 5, true),
+            (Some(4), 6, false),
+            (Some(4), 9, false),
+        ] {
+            assert_eq!(goes_on(noted, token), expected, "{noted:?}, then {token}");
+        }
+    }
 }
