@@ -6,8 +6,8 @@ use async_nats::connection::State;
 use async_nats::jetstream::Context;
 use async_nats::jetstream::context::{PublishAckFuture, PublishError, PublishErrorKind};
 use async_nats::jetstream::message::PublishMessage;
-use backbone::bus::Error;
-use kernel::{Envelope, stable_hash};
+use backbone::bus::{Error, partition_of};
+use kernel::Envelope;
 
 use crate::error::unavailable;
 use crate::headers;
@@ -24,11 +24,6 @@ pub(crate) fn subject_of(event: &Envelope, partitions: u32) -> String {
         1 => event.kind.clone(),
         _ => format!("{}.p{}", event.kind, partition_of(&event.subject, partitions)),
     }
-}
-
-/// Which partition has the events about `subject`.
-pub(crate) fn partition_of(subject: &str, partitions: u32) -> u32 {
-    (stable_hash(subject.as_bytes()) % u64::from(partitions.max(1))) as u32
 }
 
 /// Publishes in order; done when the broker has said of each that it has it.
@@ -172,7 +167,7 @@ mod tests {
         assert_eq!(subject_of(&about("a"), 1), "order.created.v1");
         let tokens: Vec<String> = ["a", "b", "c", "d"].map(|key| subject_of(&about(key), 4)).to_vec();
         for (token, key) in tokens.iter().zip(["a", "b", "c", "d"]) {
-            assert_eq!(*token, format!("order.created.v1.p{}", stable_hash(key.as_bytes()) % 4));
+            assert_eq!(*token, format!("order.created.v1.p{}", kernel::stable_hash(key.as_bytes()) % 4));
         }
     }
 

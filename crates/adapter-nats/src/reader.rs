@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use async_nats::connection::State;
 use async_nats::{Client, Message, jetstream};
 use async_trait::async_trait;
-use backbone::bus::{Consumer, Delivery, Error};
+use backbone::bus::{Consumer, Delivery, Error, partition_of};
 use bytes::Bytes;
 use kernel::{Duration, Timestamp};
 use tokio::sync::watch;
@@ -28,7 +28,6 @@ use crate::dead_letter::{self, Dead, Raw};
 use crate::durable::Place;
 use crate::error::unavailable;
 use crate::headers;
-use crate::publishing::partition_of;
 use crate::pull::{Arrived, Pull, SILENCE_MAX};
 
 const FETCHING: &str = "fetching events";
