@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use kernel::{Envelope, Timestamp};
 
 /// Why the bus could not answer.
@@ -90,6 +91,26 @@ pub struct Backlog {
     pub oldest: Option<Timestamp>,
 }
 
+/// A message that lies in the broker's own dead letters: nobody could read it, or the broker gave
+/// it up after its own limit. That is a net below the dead letters of the consumer's journal.
+#[derive(Clone, Debug)]
+pub struct GivenUp {
+    /// What `forget` takes: good for as long as the bus lives.
+    pub handle: u64,
+    /// What it was published under: `order.created.v1`.
+    pub kind: String,
+    /// Why it lies there.
+    pub reason: String,
+    /// Since when.
+    pub at: Timestamp,
+    /// The event, where it can be read.
+    pub event: Option<Arc<Envelope>>,
+    /// Its attributes as they came.
+    pub headers: Vec<(String, String)>,
+    /// Its payload as it came.
+    pub body: Bytes,
+}
+
 /// Carries public events from services to services.
 ///
 /// Promises: at least once; in order per (producer, subject); durable when `publish` returns;
@@ -124,6 +145,18 @@ pub trait Bus: Send + Sync + 'static {
     /// are to be given again. It is a look: it changes nothing, and an answer means that the bus
     /// can be reached.
     async fn backlog(&self, subscription: &Subscription) -> Result<Backlog, Error>;
+
+    /// The oldest messages for this consumer that lie in the broker's own dead letters, at most
+    /// `limit`; they stay there until they are forgotten. A bus without any has none.
+    async fn given_up(&self, _: &Subscription, _limit: usize) -> Result<Vec<GivenUp>, Error> {
+        Ok(Vec::new())
+    }
+
+    /// Removes messages from the broker's own dead letters: they took effect, or the consumer's
+    /// journal has them now.
+    async fn forget(&self, _: &Subscription, _handles: &[u64]) -> Result<(), Error> {
+        Ok(())
+    }
 }
 
 /// One reader of one context.
