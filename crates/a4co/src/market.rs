@@ -216,7 +216,7 @@ pub(crate) fn gateways(
 fn sandbox(directory: &Path, environment: &Environment) -> anyhow::Result<Arc<dyn Gateway>> {
     let memory = provider_sandbox::FileMemory::open(&directory.join(GATEWAY), environment.spawner.clone())
         .with_context(|| format!("opening the sandbox gateway's memory {GATEWAY}"))?;
-    Ok(Arc::new(provider_sandbox::Sandbox::open(environment.clock.clone(), Arc::new(memory))?))
+    Ok(Arc::new(provider_sandbox::Sandbox::new(environment.clock.clone(), Arc::new(memory))))
 }
 
 /// A token for a person of a development market, running or not.

@@ -1,15 +1,14 @@
 //! The gateway itself.
 
-use std::collections::HashMap;
-use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use backbone::environment::Clock;
 use kernel::stable_hash;
 use service_payment::ports::{Answer, Charge, Gateway, GatewayError, Recognised, Refund};
 
-use crate::memory::{Memory, Operation, Record, Standing};
+use crate::memory::{Memory, Settled};
+use crate::record::{Book, Operation, Record, Standing};
 use crate::script::{SLOW, Script, TIMEOUT};
 
 /// What the customer's bank gives a customer who agrees.
@@ -19,82 +18,35 @@ const APPROVE: &str = "approve";
 pub struct Sandbox {
     clock: Arc<dyn Clock>,
     memory: Arc<dyn Memory>,
-    keys: Mutex<Keys>,
-}
-
-/// What is remembered, by what is asked for.
-#[derive(Default)]
-struct Keys {
-    by_key: HashMap<String, Record>,
-    /// Charges of an order that failed; refunds of a charge that failed.
-    failures: HashMap<String, u32>,
-}
-
-impl Keys {
-    fn keep(&mut self, record: Record) {
-        if record.standing == Standing::Failed {
-            let subject = match record.operation {
-                Operation::Charge => record.order_id.map(|order_id| order_id.to_string()),
-                Operation::Refund => record.charge_key.clone(),
-            };
-            *self.failures.entry(subject.unwrap_or_default()).or_default() += 1;
-        }
-        self.by_key.insert(record.key.clone(), record);
-    }
-
-    fn failures(&self, subject: &str) -> u32 {
-        self.failures.get(subject).copied().unwrap_or(0)
-    }
 }
 
 impl Sandbox {
     /// A sandbox that goes on where its memory ends.
-    pub fn open(clock: Arc<dyn Clock>, memory: Arc<dyn Memory>) -> io::Result<Self> {
-        let mut keys = Keys::default();
-        memory.load()?.into_iter().for_each(|record| keys.keep(record));
-        Ok(Self { clock, memory, keys: Mutex::new(keys) })
+    pub fn new(clock: Arc<dyn Clock>, memory: Arc<dyn Memory>) -> Self {
+        Self { clock, memory }
     }
 
-    fn keys(&self) -> MutexGuard<'_, Keys> {
-        self.keys.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Does what `decide` says, where the key is new or `decide` says so again; gives how the key
-    /// stands. Of those who come with one key at the same time, one decides.
+    /// Does what `decide` says, on all that is remembered; gives how the key stands.
     async fn settle(
         &self,
         key: &str,
-        decide: impl FnOnce(&Keys, Option<&Record>) -> Option<Record>,
-    ) -> Result<Option<Record>, GatewayError> {
-        let (record, is_new) = {
-            let mut keys = self.keys();
-            let known = keys.by_key.get(key).cloned();
-            match decide(&keys, known.as_ref()) {
-                None => (known, false),
-                Some(record) => {
-                    keys.keep(record.clone());
-                    (Some(record), true)
-                }
-            }
-        };
-        match record {
-            Some(record) if is_new => {
-                if let Err(e) = self.memory.append(record).await {
-                    // What may not outlive a crash was not done.
-                    self.keys().by_key.remove(key);
-                    return Err(GatewayError::Unknown(format!("the memory failed: {e}")));
-                }
-                Ok(self.keys().by_key.get(key).cloned())
-            }
-            known => Ok(known),
-        }
+        decide: impl FnOnce(&Book) -> Option<Record> + Send + 'static,
+    ) -> Result<Settled, GatewayError> {
+        let settled = self.memory.decide(key, Box::new(decide)).await;
+        settled.map_err(|e| GatewayError::Unknown(format!("the memory failed: {e}")))
     }
 
-    fn charged(&self, key: &str, charge: &Charge, standing: Standing) -> Record {
+    /// How a key stands.
+    async fn known(&self, key: &str) -> Result<Option<Answer>, GatewayError> {
+        Ok(self.settle(key, |_| None).await?.record.as_ref().map(answer))
+    }
+
+    /// A charge whose standing is not decided yet.
+    fn charged(&self, key: &str, charge: &Charge) -> Record {
         Record {
             key: key.to_owned(),
             operation: Operation::Charge,
-            standing,
+            standing: Standing::Done,
             token: Some(charge.token.clone()),
             charge_key: None,
             order_id: Some(charge.order_id),
@@ -103,6 +55,11 @@ impl Sandbox {
             at: self.clock.now(),
         }
     }
+}
+
+/// A key's answer, or that nobody knows what it would be an answer about.
+fn answered(settled: &Settled) -> Answer {
+    settled.record.as_ref().map_or_else(unknown_charge, answer)
 }
 
 fn declined(code: &str, message: &str, retryable: bool) -> Answer {
@@ -161,80 +118,81 @@ impl Gateway for Sandbox {
             Script::Slow => self.clock.sleep(SLOW).await,
             Script::IsLost => {
                 self.clock.sleep(TIMEOUT).await;
-                let known = self.keys().by_key.get(key).map(answer);
+                let known = self.known(key).await?;
                 return known.ok_or_else(|| GatewayError::Unknown("no answer".to_owned()));
             }
             _ => {}
         }
-        let mut is_new = false;
-        let record = self.settle(key, |keys, known| {
-            if known.is_some() {
+        let record = self.charged(key, charge);
+        let order = charge.order_id.to_string();
+        let settled = self.settle(key, move |book| {
+            if book.of(&record.key).is_some() {
                 return None;
             }
-            is_new = true;
             let standing = match script {
                 Script::Declines(_) => Standing::Declined,
-                Script::FailsFirst(times) if keys.failures(&charge.order_id.to_string()) < times => {
-                    Standing::Failed
-                }
+                Script::FailsFirst(times) if book.failures(&order) < times => Standing::Failed,
                 Script::AsksCustomer => Standing::AwaitingCustomer,
                 _ => Standing::Done,
             };
-            Some(self.charged(key, charge, standing))
+            Some(Record { standing, ..record })
         });
-        let record = record.await?;
-        if script == Script::TimesOut && is_new {
+        let settled = settled.await?;
+        if script == Script::TimesOut && settled.is_new {
             self.clock.sleep(TIMEOUT).await;
             return Err(GatewayError::Unknown("no answer".to_owned()));
         }
-        Ok(record.as_ref().map_or_else(unknown_charge, answer))
+        Ok(answered(&settled))
     }
 
     async fn complete_three_ds(&self, key: &str, given: &str) -> Result<Answer, GatewayError> {
-        let record = self.settle(key, |_, known| {
-            let asked = known.filter(|known| known.standing == Standing::AwaitingCustomer)?;
-            let standing = if given == APPROVE { Standing::Done } else { Standing::Declined };
-            Some(Record { standing, at: self.clock.now(), ..asked.clone() })
+        let (known, at) = (key.to_owned(), self.clock.now());
+        let standing = if given == APPROVE { Standing::Done } else { Standing::Declined };
+        let settled = self.settle(key, move |book| {
+            let asked = book.of(&known).filter(|known| known.standing == Standing::AwaitingCustomer)?;
+            Some(Record { standing, at, ..asked.clone() })
         });
-        Ok(record.await?.as_ref().map_or_else(unknown_charge, answer))
+        Ok(answered(&settled.await?))
     }
 
     async fn refund(&self, key: &str, refund: &Refund) -> Result<Answer, GatewayError> {
-        let record = self.settle(key, |keys, known| {
-            if known.is_some() {
+        let (at, own) = (self.clock.now(), key.to_owned());
+        let Refund { charge_key, amount, .. } = refund.clone();
+        let settled = self.settle(key, move |book| {
+            if book.of(&own).is_some() {
                 return None;
             }
-            let charge = keys.by_key.get(&refund.charge_key).filter(|c| c.standing == Standing::Done)?;
+            let charge = book.of(&charge_key).filter(|charge| charge.standing == Standing::Done)?;
             let standing = match charge.token.as_deref().and_then(Script::of) {
                 Some(Script::RefusesRefunds) => Standing::Declined,
-                Some(Script::FailsRefunds(times)) if keys.failures(&refund.charge_key) < times => {
-                    Standing::Failed
-                }
+                Some(Script::FailsRefunds(times)) if book.failures(&charge_key) < times => Standing::Failed,
                 _ => Standing::Done,
             };
+            let (order_id, payment_id) = (charge.order_id, charge.payment_id);
             Some(Record {
-                key: key.to_owned(),
+                key: own,
                 operation: Operation::Refund,
                 standing,
                 token: None,
-                charge_key: Some(refund.charge_key.clone()),
-                order_id: charge.order_id,
-                payment_id: charge.payment_id,
-                amount: Some(refund.amount),
-                at: self.clock.now(),
+                charge_key: Some(charge_key),
+                order_id,
+                payment_id,
+                amount: Some(amount),
+                at,
             })
         });
-        Ok(record.await?.as_ref().map_or_else(unknown_charge, answer))
+        Ok(answered(&settled.await?))
     }
 
     async fn void(&self, key: &str) -> Result<Answer, GatewayError> {
-        let record = self.settle(key, |_, known| match known {
+        let (at, own) = (self.clock.now(), key.to_owned());
+        let settled = self.settle(key, move |book| match book.of(&own) {
             Some(known) if known.standing == Standing::AwaitingCustomer => {
-                Some(Record { standing: Standing::Voided, at: self.clock.now(), ..known.clone() })
+                Some(Record { standing: Standing::Voided, at, ..known.clone() })
             }
             Some(_) => None,
             None => Some(Record {
-                key: key.to_owned(),
+                key: own,
                 operation: Operation::Charge,
                 standing: Standing::Voided,
                 token: None,
@@ -242,13 +200,13 @@ impl Gateway for Sandbox {
                 order_id: None,
                 payment_id: None,
                 amount: None,
-                at: self.clock.now(),
+                at,
             }),
         });
-        Ok(record.await?.as_ref().map_or_else(unknown_charge, answer))
+        Ok(answered(&settled.await?))
     }
 
     async fn ask(&self, key: &str) -> Result<Option<Answer>, GatewayError> {
-        Ok(self.keys().by_key.get(key).map(answer))
+        self.known(key).await
     }
 }

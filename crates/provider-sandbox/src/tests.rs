@@ -12,7 +12,7 @@ use crate::{FileMemory, InMemory, Memory, Operation, Sandbox, Standing, records}
 
 fn sandbox(memory: &InMemory) -> Sandbox {
     let clock = Stage::new("payment").context().environment.clock;
-    Sandbox::open(clock, Arc::new(memory.clone())).unwrap()
+    Sandbox::new(clock, Arc::new(memory.clone()))
 }
 
 fn charge(token: &str) -> Charge {
@@ -130,20 +130,43 @@ fn refunds_fail_as_often_as_their_method_says() {
     }
 }
 
+struct Tasks;
+
+impl backbone::environment::Spawner for Tasks {
+    fn spawn(&self, _: &'static str, task: futures::future::BoxFuture<'static, ()>) {
+        tokio::spawn(task);
+    }
+}
+
+#[tokio::test]
+async fn replicas_that_share_a_file_charge_a_key_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Stage::new("payment").context().environment.clock;
+    let replica = || {
+        let memory = FileMemory::open(&folder.path().join("sandbox.jsonl"), Arc::new(Tasks)).unwrap();
+        Sandbox::new(clock.clone(), Arc::new(memory))
+    };
+    let (one, other) = (replica(), replica());
+    let request = charge("sandbox-card-ok");
+    let keys: Vec<String> = (0..20).map(|n| format!("order-{n}/charge/1")).collect();
+    let charges = keys.iter().flat_map(|key| [one.charge(key, &request), other.charge(key, &request)]);
+    for answer in futures::future::join_all(charges).await {
+        assert_eq!(word(answer), "charged");
+    }
+    assert_eq!(records(&folder.path().join("sandbox.jsonl")).unwrap().len(), keys.len());
+    assert_eq!(word(other.void("called off").await), "voided");
+    assert_eq!(word(one.charge("called off", &request).await), "voided");
+    assert_eq!(one.ask("called off").await, Ok(Some(Answer::Voided)));
+}
+
 #[tokio::test]
 async fn a_file_remembers_what_it_accepted_and_forgets_a_torn_line() {
-    struct Tasks;
-    impl backbone::environment::Spawner for Tasks {
-        fn spawn(&self, _: &'static str, task: futures::future::BoxFuture<'static, ()>) {
-            tokio::spawn(task);
-        }
-    }
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("sandbox.jsonl");
     let clock = Stage::new("payment").context().environment.clock;
     {
         let memory = Arc::new(FileMemory::open(&path, Arc::new(Tasks)).unwrap());
-        let sandbox = Sandbox::open(clock.clone(), memory).unwrap();
+        let sandbox = Sandbox::new(clock.clone(), memory);
         let keys: Vec<String> = (0..20).map(|n| format!("order-{n}/charge/1")).collect();
         let request = charge("sandbox-card-ok");
         let charges = keys.iter().map(|key| sandbox.charge(key, &request));
@@ -158,7 +181,7 @@ async fn a_file_remembers_what_it_accepted_and_forgets_a_torn_line() {
     let kept = memory.load().unwrap();
     assert_eq!(kept.len(), 20);
     assert!(kept.iter().all(|r| r.operation == Operation::Charge && r.standing == Standing::Done));
-    let sandbox = Sandbox::open(clock, Arc::new(memory)).unwrap();
+    let sandbox = Sandbox::new(clock, Arc::new(memory));
     assert_eq!(word(sandbox.charge("order-3/charge/1", &charge("sandbox-card-broken")).await), "charged");
     assert_eq!(records(&path).unwrap(), kept);
 }
