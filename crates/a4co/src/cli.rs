@@ -53,8 +53,15 @@ impl Cli {
         if self.production {
             serve.mode = Mode::Production;
         }
-        if let Some(Command::Serve(Serve { listen: Some(listen), .. })) = &self.command {
-            serve.listen.clone_from(listen);
+        if let Some(Command::Serve(options)) = &self.command {
+            if let Some(listen) = &options.listen {
+                serve.listen.clone_from(listen);
+            }
+            // A variable that is set and empty says nothing.
+            let only: Vec<String> = options.only.iter().filter(|name| !name.is_empty()).cloned().collect();
+            if !only.is_empty() {
+                serve.only = only;
+            }
         }
     }
 }
@@ -100,8 +107,16 @@ pub enum Command {
         #[arg(long)]
         keys: Option<PathBuf>,
     },
+    /// Carries a market from its own file over to PostgreSQL; it must not run meanwhile.
+    Migrate(Migrate),
     /// Prints the configuration that holds, as a file that can be given back; secrets are hidden.
     Config,
+    /// Prints the accounts for a NATS server: a block of its configuration, with passwords that it
+    /// reads from its environment (docs/brokers.md).
+    NatsConfig(BrokerConfig),
+    /// Prints exchanges, queues and accounts for a RabbitMQ server: definitions to import, with
+    /// passwords to be filled in (docs/brokers.md).
+    RabbitmqConfig(HostConfig),
     /// Makes the keys of a production market.
     NewKeys {
         /// The folder to make; it must not exist.
@@ -121,6 +136,8 @@ pub enum Command {
         #[command(subcommand)]
         command: Dlq,
     },
+    /// Publishes again what a broker lost (on a market that runs).
+    Republish(Republish),
     /// Measures.
     Bench {
         /// What to measure.
@@ -135,9 +152,44 @@ pub struct Serve {
     /// Where to listen [default: 127.0.0.1:8080].
     #[arg(long, env = "A4CO_LISTEN")]
     pub listen: Option<String>,
+    /// Run only these services, `order,payment`; `gateway` runs none and passes requests on to where
+    /// [discovery] says the others are [default: all].
+    #[arg(long, env = "A4CO_ONLY", value_delimiter = ',')]
+    pub only: Vec<String>,
     /// Do not fill an empty market with the demonstration.
     #[arg(long)]
     pub empty: bool,
+}
+
+/// Options of `migrate`.
+#[derive(Clone, Debug, Args)]
+pub struct Migrate {
+    /// An empty database, `postgres://USER:PASSWORD@HOST:PORT/DATABASE` [default: engines.postgres].
+    #[arg(long, env = "A4CO_MIGRATE_TO", hide_env_values = true, value_parser = secret)]
+    pub to: Option<Secret>,
+    /// Clear what an unfinished move left there, and begin anew.
+    #[arg(long)]
+    pub again: bool,
+}
+
+/// Options of `nats-config`.
+#[derive(Clone, Debug, Default, Args)]
+pub struct BrokerConfig {
+    /// An account and the services that its process runs, `back=order,payment`, or `whole=all`; as often
+    /// as there are processes [default: one for each service].
+    #[arg(long, value_name = "NAME=SERVICES")]
+    pub process: Vec<String>,
+}
+
+/// Options of `rabbitmq-config`.
+#[derive(Clone, Debug, Args)]
+pub struct HostConfig {
+    /// Whose accounts.
+    #[command(flatten)]
+    pub of: BrokerConfig,
+    /// The virtual host.
+    #[arg(long, default_value = "a4co")]
+    pub vhost: String,
 }
 
 /// Options of `demo`.
@@ -205,37 +257,108 @@ pub enum TokenRole {
     Admin,
 }
 
+/// Which dead letters.
+#[derive(Clone, Debug, Default, Args)]
+pub struct DlqFilter {
+    /// Of one service.
+    #[arg(long)]
+    pub service: Option<String>,
+    /// Of one consumer: `order-inventory`.
+    #[arg(long)]
+    pub consumer: Option<String>,
+    /// Of events of one type: `order.created.v1`.
+    #[arg(long = "type")]
+    pub kind: Option<String>,
+    /// Of events of one key.
+    #[arg(long)]
+    pub subject: Option<String>,
+    /// Of one kind of error: infrastructure, transient, permanent, undecodable, conflict.
+    #[arg(long)]
+    pub error_kind: Option<String>,
+    /// Moved there at this time or later (RFC 3339).
+    #[arg(long)]
+    pub from: Option<String>,
+    /// Moved there before this time.
+    #[arg(long)]
+    pub to: Option<String>,
+    /// How many are shown.
+    #[arg(long, default_value_t = 100)]
+    pub limit: usize,
+}
+
 /// What `dlq` can do.
 #[derive(Debug, Subcommand)]
 pub enum Dlq {
-    /// Lists a service's dead letters.
+    /// Lists dead letters, the oldest first.
     List {
-        /// The service.
-        service: String,
+        /// Which.
+        #[command(flatten)]
+        filter: DlqFilter,
         /// A market that runs.
         #[arg(long, env = "A4CO_URL", default_value = "http://127.0.0.1:8080")]
         url: String,
     },
-    /// Puts one back at the head of its key.
-    Retry {
-        /// The service.
-        service: String,
-        /// The dead letter.
+    /// Shows one: the event, what went wrong, what waits behind it.
+    Show {
+        /// The dead letter, as it is listed.
         id: String,
+        /// A market that runs.
+        #[arg(long, env = "A4CO_URL", default_value = "http://127.0.0.1:8080")]
+        url: String,
+    },
+    /// Puts one, or all that are wanted, back at the head of their keys.
+    Retry {
+        /// The dead letter, as it is listed.
+        id: Option<String>,
+        /// All that are wanted, some at a time, until the first few fail again.
+        #[arg(long, conflicts_with = "id")]
+        all: bool,
+        /// Only say what it would do.
+        #[arg(long)]
+        dry_run: bool,
+        /// Which.
+        #[command(flatten)]
+        filter: DlqFilter,
         /// A market that runs.
         #[arg(long, env = "A4CO_URL", default_value = "http://127.0.0.1:8080")]
         url: String,
     },
     /// Gives one up for good.
     Discard {
-        /// The service.
-        service: String,
-        /// The dead letter.
+        /// The dead letter, as it is listed.
         id: String,
+        /// Why it must never take effect.
+        #[arg(long)]
+        reason: String,
         /// A market that runs.
         #[arg(long, env = "A4CO_URL", default_value = "http://127.0.0.1:8080")]
         url: String,
     },
+}
+
+impl Dlq {
+    /// The market that runs.
+    pub(crate) fn url(&self) -> &str {
+        let (Dlq::List { url, .. }
+        | Dlq::Show { url, .. }
+        | Dlq::Retry { url, .. }
+        | Dlq::Discard { url, .. }) = self;
+        url
+    }
+}
+
+/// Options of `republish`.
+#[derive(Clone, Debug, Args)]
+pub struct Republish {
+    /// A time (RFC 3339), or a position of the service's journal; 0 is everything.
+    #[arg(long)]
+    pub from: String,
+    /// Of one service; of all without it.
+    #[arg(long)]
+    pub service: Option<String>,
+    /// A market that runs.
+    #[arg(long, env = "A4CO_URL", default_value = "http://127.0.0.1:8080")]
+    pub url: String,
 }
 
 /// What `projections` can do.

@@ -1,6 +1,7 @@
 //! What an operator can set, read once: the command line is over the environment, that over the
 //! file, that over the defaults (docs/configuration.md).
 
+mod limits;
 mod load;
 mod print;
 mod shape;
@@ -12,10 +13,12 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use garde::Validate;
+use http_kit::network::Directory;
 use kernel::Secret;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use limits::Limits;
 pub use load::{Error, load};
 pub use print::print;
 
@@ -34,6 +37,13 @@ pub struct Settings {
     /// servers are named.
     #[garde(dive)]
     pub engines: Engines,
+    /// Where the services of other processes are: a service's name to the addresses of its
+    /// replicas, `order = ["http://127.0.0.1:8101"]`; `auth` is whoever signs the tokens of people.
+    #[garde(custom(are_addresses))]
+    pub discovery: BTreeMap<String, Vec<String>>,
+    /// How often somebody may ask.
+    #[garde(dive)]
+    pub limits: Limits,
     /// Stock and reservations.
     #[garde(dive)]
     pub inventory: service_inventory::Config,
@@ -64,6 +74,10 @@ pub struct Serve {
     /// Where to listen (--listen, A4CO_LISTEN).
     #[garde(custom(is_address))]
     pub listen: String,
+    /// Which services run here (--only, A4CO_ONLY); all where none is named. `gateway` runs none and
+    /// passes every request on. Only on servers: see `engines` and `discovery`.
+    #[garde(skip)]
+    pub only: Vec<String>,
     /// The data directory (--data, A4CO_DATA).
     #[garde(skip)]
     pub data: PathBuf,
@@ -83,6 +97,7 @@ impl Default for Serve {
     fn default() -> Self {
         Self {
             listen: "127.0.0.1:8080".to_owned(),
+            only: Vec::new(),
             data: PathBuf::from("data"),
             log: "info".to_owned(),
             mode: Mode::Development,
@@ -99,6 +114,10 @@ fn is_address(address: &str, (): &()) -> garde::Result {
     }
 }
 
+fn are_addresses(discovery: &BTreeMap<String, Vec<String>>, (): &()) -> garde::Result {
+    Directory::new(discovery).map(|_| ()).map_err(garde::Error::new)
+}
+
 /// Servers that keep state and carry events, for more than one process. Both or neither.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Validate)]
 #[serde(default, deny_unknown_fields)]
@@ -109,6 +128,20 @@ pub struct Engines {
     /// A NATS server with JetStream, 2.9 or newer: `nats://HOST:4222`.
     #[garde(skip)]
     pub nats: Option<String>,
+    /// Who this process is at the NATS server, where that asks (`a4co nats-config`).
+    #[garde(skip)]
+    pub nats_user: Option<String>,
+    /// The password of `nats_user`.
+    #[garde(skip)]
+    pub nats_password: Option<Secret>,
+    /// A RabbitMQ server, 3.10 or newer, instead of NATS: `amqp://USER:PASSWORD@HOST:PORT/VHOST`,
+    /// `amqps://` for TLS.
+    #[garde(skip)]
+    pub rabbitmq: Option<Secret>,
+    /// A Redis server, 6 or newer, for what several processes share besides state and events (rate
+    /// limits, seen tokens, sessions, hints): `redis://[USER:PASSWORD@]HOST:PORT`, `rediss://` for TLS.
+    #[garde(skip)]
+    pub redis: Option<Secret>,
     /// Over how many readers the subjects of a context are spread; the same in every process.
     #[garde(range(min = 1, max = 64))]
     pub partitions: u32,
@@ -116,7 +149,15 @@ pub struct Engines {
 
 impl Default for Engines {
     fn default() -> Self {
-        Self { postgres: None, nats: None, partitions: 1 }
+        Self {
+            postgres: None,
+            nats: None,
+            nats_user: None,
+            nats_password: None,
+            rabbitmq: None,
+            redis: None,
+            partitions: 1,
+        }
     }
 }
 

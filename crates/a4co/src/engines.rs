@@ -1,5 +1,5 @@
 //! Which engines a market stands on, as an operator set it: one SQLite file that keeps state and
-//! carries events, or PostgreSQL and NATS for more than one process.
+//! carries events, or PostgreSQL with NATS or RabbitMQ for more than one process.
 
 use std::sync::Arc;
 
@@ -13,8 +13,11 @@ use kernel::Secret;
 use crate::config::{self, Settings};
 use crate::market::{EMAIL_KEY, GATEWAY, Written};
 use crate::production::{self, Given};
+use broker::Broker;
 
+mod broker;
 mod servers;
+pub(crate) mod shared;
 
 /// What stands in the data directory beside the store.
 const NEIGHBOURS: &[&str] = &[EMAIL_KEY, GATEWAY, production::MARK];
@@ -35,22 +38,32 @@ pub(crate) struct Engines {
 /// The servers of a configuration.
 pub(crate) struct Servers<'s> {
     postgres: &'s Secret,
-    nats: &'s str,
+    broker: Broker<'s>,
     partitions: u32,
 }
 
 impl<'s> Servers<'s> {
     /// Those that are set; nothing where the market stands on its own file.
     pub(crate) fn of(settings: &'s Settings) -> anyhow::Result<Option<Self>> {
-        let config::Engines { postgres, nats, partitions } = &settings.engines;
-        match (postgres, nats) {
-            (None, None) => Ok(None),
-            (Some(postgres), Some(nats)) => Ok(Some(Self { postgres, nats, partitions: *partitions })),
-            (Some(_), None) => {
-                bail!("engines.postgres keeps state and carries no events: set engines.nats as well")
+        let config::Engines { postgres, nats, rabbitmq, partitions, .. } = &settings.engines;
+        let broker = match (nats, rabbitmq) {
+            (None, None) => None,
+            (Some(nats), None) => Some(("nats", Broker::Nats(nats))),
+            (None, Some(rabbitmq)) => Some(("rabbitmq", Broker::Rabbit(rabbitmq))),
+            (Some(_), Some(_)) => {
+                bail!("engines.nats and engines.rabbitmq both carry events: leave one of the two")
             }
-            (None, Some(_)) => {
-                bail!("engines.nats carries events and keeps no state: set engines.postgres as well")
+        };
+        match (postgres, broker) {
+            (None, None) => Ok(None),
+            (Some(postgres), Some((_, broker))) => {
+                Ok(Some(Self { postgres, broker, partitions: *partitions }))
+            }
+            (Some(_), None) => bail!(
+                "engines.postgres keeps state and carries no events: set engines.nats or engines.rabbitmq as well"
+            ),
+            (None, Some((name, _))) => {
+                bail!("engines.{name} carries events and keeps no state: set engines.postgres as well")
             }
         }
     }
@@ -93,4 +106,36 @@ fn embedded(settings: &Settings) -> anyhow::Result<Engines> {
         keys,
         embedded: Some(store),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is said of engines that are set so.
+    fn said(postgres: bool, nats: bool, rabbitmq: bool) -> String {
+        let engines = config::Engines {
+            postgres: postgres.then(|| Secret::new("postgres://a")),
+            nats: nats.then(|| "nats://a".to_owned()),
+            rabbitmq: rabbitmq.then(|| Secret::new("amqp://a")),
+            ..config::Engines::default()
+        };
+        let settings = Settings { engines, ..Settings::default() };
+        match Servers::of(&settings) {
+            Ok(found) => if found.is_some() { "servers" } else { "embedded" }.to_owned(),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn state_and_one_broker_go_together() {
+        assert_eq!(said(false, false, false), "embedded");
+        assert_eq!((said(true, true, false), said(true, false, true)), ("servers".into(), "servers".into()));
+        assert!(said(true, false, false).contains("set engines.nats or engines.rabbitmq"));
+        assert!(said(false, true, false).contains("engines.nats carries events and keeps no state"));
+        assert!(said(false, false, true).contains("engines.rabbitmq carries events and keeps no state"));
+        for postgres in [true, false] {
+            assert!(said(postgres, true, true).contains("leave one of the two"));
+        }
+    }
 }

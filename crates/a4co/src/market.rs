@@ -7,16 +7,19 @@ use adapter_sqlite::Store;
 use adapter_tokens::{Limits, Mode, SignedTokens, SigningKeys};
 use anyhow::Context as _;
 use async_trait::async_trait;
+use backbone::Context;
 use backbone::bus::Bus;
 use backbone::calls::{CallError, CallReply, CallRequest, Calls};
 use backbone::environment::Environment;
+use backbone::ephemeral::Ephemeral;
 use backbone::journal::Storage;
 use backbone::keyring::{Error as KeyError, KeyRing, PersonKey};
 use backbone::route::Role;
 use backbone::tokens::{Tokens, permissions_of};
 use backbone::trace::Tracing;
+use backbone::work::Commands;
 use engine::{Engine, Keys, Options, Parts, Running};
-use http_kit::{CallLimits, Client, Gate, InMemory};
+use http_kit::{CallLimits, Client, Gate, InMemory, OneAtATime};
 use kernel::Duration;
 use service_payment::ports::Gateway;
 use uuid::Uuid;
@@ -24,6 +27,7 @@ use uuid::Uuid;
 use crate::config::Settings;
 use crate::engines::{self, Engines};
 use crate::platform::{self, Platform};
+use crate::processes::{self, Processes};
 use crate::services::{self, Needs, SERVICES};
 use crate::{environment, production, traces};
 
@@ -96,6 +100,8 @@ pub struct Ground {
     pub settings: Arc<Settings>,
     /// Time, state, events and keys of persons.
     pub parts: Parts,
+    /// What replicas share besides.
+    pub ephemeral: Ephemeral,
     /// The last run ended without a word.
     pub crashed: bool,
     /// What tokens are signed with.
@@ -125,41 +131,62 @@ pub struct Composed {
 /// Puts all services together on what is given, and starts them: the one composition, of the
 /// binary and of tests.
 pub async fn compose(ground: Ground) -> anyhow::Result<Composed> {
-    let Ground { settings, parts, crashed, signing_keys, gateways, email_key, metrics, written, tracing } =
-        ground;
+    let Ground { settings, parts, ephemeral, crashed, signing_keys, gateways, email_key, .. } = ground;
+    let (metrics, written, tracing) = (ground.metrics, ground.written, ground.tracing);
     let environment = parts.environment.clone();
     let ring = parts.keyring.clone();
-    let mut engine = Engine::new(parts).traced(tracing);
+    let processes = Processes::of(&settings, &environment)?;
+    // What others run is known here and does not start: its contexts lead nowhere.
+    let mut nowhere = Engine::new(parts.clone());
+    let mut engine = Engine::new(parts).traced(tracing).hinting(ephemeral.hints.clone());
     let keyring = Arc::new(Forgetting { ring, remembered: engine.keys() });
+    let rates = Some(settings.limits.counted_by(ephemeral.limits.clone()));
+    let claims = ephemeral.claims.clone();
     let needs = Needs { settings, keyring, gateways, email_key };
     let calls = Arc::new(LateCalls::default());
     let mut modules = Vec::new();
     for service in SERVICES {
-        let context = engine.context(service, calls.clone());
+        let maker = if processes.run_here(service) { &mut engine } else { &mut nowhere };
+        let mut context = maker.context(service, calls.clone());
+        context.commands = one_at_a_time(&context, &ephemeral);
         modules.push(services::module(service, &context, &needs).context("a listed service has a module")?);
     }
+    processes.reach(&modules)?;
     let permissions = permissions_of(modules.iter().flat_map(|module| module.calls.iter().copied()));
     let tokens =
         Arc::new(SignedTokens::new(signing_keys, permissions, environment.clone(), Limits::default()));
-    let transport = Arc::new(InMemory::new());
-    let client = Client::new(transport.clone(), tokens.clone(), environment.clone(), CallLimits::default());
+    processes.follow_keys(&tokens, &environment);
+    let memory = Arc::new(InMemory::new());
+    let transport = processes.transport(&memory);
+    let client = Client::new(transport, tokens.clone(), environment.clone(), CallLimits::default());
     assert!(calls.0.set(client).is_ok(), "the client is bound once");
 
     let mut routes: Vec<_> = modules.iter().map(|module| (module.service, module.routes.clone())).collect();
     for module in modules {
-        engine.mount(module)?;
+        match processes.run_here(module.service) {
+            true => engine.mount(module)?,
+            false => engine.knows(module)?,
+        }
     }
     let running = engine.start(Options { crashed }).await?;
-    let platform = Platform::new(&running, tokens.clone(), metrics, written);
+    let platform = Platform::new(&running, tokens.clone(), metrics, written).among(&processes);
     routes.extend(platform::routes(platform, &routes));
+    let (others, here): (Vec<_>, Vec<_>) =
+        routes.into_iter().partition(|(service, _)| processes.run_elsewhere(service));
     let watch = running.watch();
     let answered = Arc::new(move |service, status: http::StatusCode| {
         watch.answered(service, !status.is_server_error());
     });
-    let gate = Gate { tracing, answered, ..Gate::new(tokens.clone(), environment) };
-    let router = http_kit::router(routes, &gate)?;
-    transport.bind(router.clone());
+    let gate = Gate { tracing, answered, rates, claims, ..Gate::new(tokens.clone(), environment) };
+    let router = http_kit::router_between(here, processes.passed_on(others), &gate)?;
+    memory.bind(router.clone());
     Ok(Composed { router, tokens, running })
+}
+
+/// A service's commands, one at a time under an idempotency key.
+fn one_at_a_time(context: &Context, ephemeral: &Ephemeral) -> Arc<dyn Commands> {
+    let clock = context.environment.clock.clone();
+    Arc::new(OneAtATime::new(context.commands.clone(), ephemeral.claims.clone(), clock))
 }
 
 /// Opens the market in `directory` with the defaults, and starts it.
@@ -171,13 +198,16 @@ pub async fn open(directory: &Path, metrics: Option<telemetry::Metrics>) -> anyh
 pub async fn open_with(settings: &Settings, metrics: Option<telemetry::Metrics>) -> anyhow::Result<Market> {
     // Before anything is made: a refused start leaves nothing behind.
     production::check(settings)?;
+    processes::check(settings)?;
     let environment = environment::system();
     let Engines { storage, bus, keyring, crashed, written, keys, embedded } = engines::open(settings).await?;
+    let ephemeral = engines::shared::open(settings, &environment).await?;
     production::mark(settings)?;
     let gateways = gateways(settings, &environment)?;
     let ground = Ground {
         settings: Arc::new(settings.clone()),
         parts: Parts { environment, storage: storage.clone(), bus: bus.clone(), keyring },
+        ephemeral,
         crashed,
         signing_keys: keys.signing,
         gateways,
@@ -200,6 +230,9 @@ pub(crate) fn gateways(
     settings: &Settings,
     environment: &Environment,
 ) -> anyhow::Result<Vec<Arc<dyn Gateway>>> {
+    if !processes::runs(settings, "payment") {
+        return Ok(Vec::new());
+    }
     if settings.is_production() {
         if !settings.serve.sandbox_gateway {
             tracing::warn!("no payment gateway is configured: only transfers can be paid with");

@@ -1,26 +1,22 @@
 //! What belongs to no service: health, metrics, keys, the API's description, and the operator's
-//! view of dead letters.
+//! view.
 
 use std::sync::Arc;
 
 use adapter_tokens::SignedTokens;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, post};
+use axum::routing::get;
 use backbone::route::{Access, Role, Route};
-use backbone::system::DeadLetter;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD as URL;
-use engine::{DeadLetterError, DeadLetters, Projections, RULES, Running, Watch};
+use engine::{DeadLetters, Projections, RULES, Republisher, Running, Watch};
 use http::{Method, StatusCode, header};
-use http_kit::{Answer, PageQuery, Problem, UrlPath, UrlQuery, openapi};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use http_kit::{Answer, openapi};
 use serde_json::json;
 
 use crate::market::Written;
-use crate::projections;
+use crate::processes::{Entry, Of, Processes};
 use crate::services::SERVICES;
+use crate::{dead_letters, projections, republish};
 
 /// The pseudo-service that these routes stand under.
 const PLATFORM: &str = "platform";
@@ -31,11 +27,14 @@ const ADMIN: Access = Access::People(&[Role::Admin]);
 #[derive(Clone)]
 pub(crate) struct Platform {
     dead_letters: DeadLetters,
+    republisher: Republisher,
     projections: Projections,
     watch: Watch,
     tokens: Arc<SignedTokens>,
     metrics: Option<telemetry::Metrics>,
     written: Written,
+    here: Arc<[&'static str]>,
+    entry: Option<Entry>,
 }
 
 impl Platform {
@@ -48,59 +47,36 @@ impl Platform {
     ) -> Self {
         Self {
             dead_letters: running.dead_letters(),
+            republisher: running.republisher(),
             projections: running.projections(),
             watch: running.watch(),
             tokens,
             metrics,
             written,
+            here: SERVICES.into(),
+            entry: None,
         }
     }
-}
 
-/// A service's dead letter, by its place.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct Place {
-    /// The service whose consumer failed.
-    service: String,
-    /// The dead letter's id.
-    id: String,
-}
+    /// Where only some services run here.
+    pub(crate) fn among(self, processes: &Processes) -> Self {
+        Self { here: processes.here().clone(), entry: processes.entry(), ..self }
+    }
 
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct OfService {
-    /// One service; all without it.
-    service: Option<String>,
-}
-
-#[derive(Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-struct Listed {
-    service: String,
-    id: String,
-    consumer: String,
-    #[serde(rename = "type")]
-    kind: String,
-    subject: String,
-    error: String,
-    attempts: u32,
-    moved_at: kernel::Timestamp,
-}
-
-impl Listed {
-    fn of(service: &str, (id, letter): (String, DeadLetter)) -> Self {
-        Self {
-            service: service.to_owned(),
-            // Ids hold slashes; in paths they are written in base64url.
-            id: URL.encode(id),
-            consumer: letter.consumer,
-            kind: letter.event.kind,
-            subject: letter.event.subject,
-            error: letter.error,
-            attempts: letter.attempts,
-            moved_at: letter.moved_at,
-        }
+    /// The routes as one process tells them, telling of all processes where there are more.
+    fn across(&self, routes: Vec<Route>) -> Vec<Route> {
+        let Some(entry) = &self.entry else { return routes };
+        let across = |route: Route| match route.path {
+            // Whoever runs something is ready when that is; a mere entry, when the others are.
+            "/health/ready" if self.here.is_empty() => entry.all(route, Of::EveryProcess),
+            "/admin/health" | "/admin/alerts" => entry.all(route, Of::EveryProcess),
+            path if path.contains("{service}") || path.starts_with("/admin/dlq/{id}") => {
+                entry.by_service(route)
+            }
+            path if path.starts_with("/admin/") => entry.all(route, Of::EachService),
+            _ => route,
+        };
+        routes.into_iter().map(across).collect()
     }
 }
 
@@ -112,7 +88,6 @@ pub(crate) fn routes(
     let of = |method, path, access, summary, handler: axum::routing::MethodRouter<Platform>| {
         Route::new(method, path, access, summary, handler.with_state(platform.clone()))
     };
-    let one = "/admin/dlq/{service}/{id}";
     let mut own = vec![
         of(Method::GET, "/health/live", Access::Public, "Answers while the process lives", get(live)),
         of(Method::GET, "/health/ready", Access::Public, "Answers while the market serves", get(ready)),
@@ -120,14 +95,17 @@ pub(crate) fn routes(
         of(Method::GET, "/.well-known/jwks.json", Access::Public, "The public keys of tokens", get(jwks)),
         of(Method::GET, "/admin/health", ADMIN, "How each service and consumer is", get(health)),
         of(Method::GET, "/admin/alerts", ADMIN, "The alerts that fire, and all rules", get(alerts)),
-        of(Method::GET, "/admin/dlq", ADMIN, "Lists dead letters", get(list)).query::<OfService>(),
-        of(Method::POST, "/admin/dlq/{service}/{id}/retry", ADMIN, "Retries a dead letter", post(retry)),
-        of(Method::DELETE, one, ADMIN, "Discards a dead letter", delete(discard)),
     ];
+    own.extend(dead_letters::routes(&platform.dead_letters));
     own.extend(projections::routes(&platform.projections));
-    let described = services.iter().map(|(service, routes)| (*service, routes.as_slice()));
-    let document = openapi::openapi(env!("CARGO_PKG_VERSION"), described.chain([(PLATFORM, own.as_slice())]));
-    vec![(PLATFORM, own), ("docs", openapi::pages(&document))]
+    own.extend(republish::routes(&platform.republisher));
+    let own = platform.across(own);
+    let described: Vec<_> = services.iter().cloned().chain([(PLATFORM, own.clone())]).collect();
+    let document = move || {
+        let described = described.iter().map(|(service, routes)| (*service, routes.as_slice()));
+        openapi::openapi(env!("CARGO_PKG_VERSION"), described)
+    };
+    vec![(PLATFORM, own), ("docs", openapi::pages(document))]
 }
 
 async fn live() -> Answer {
@@ -136,7 +114,7 @@ async fn live() -> Answer {
 
 async fn ready(State(platform): State<Platform>) -> Answer {
     let (commits, syncs) = (platform.written)();
-    Answer::ok(&json!({"status": "ready", "services": SERVICES, "commits": commits, "syncs": syncs}))
+    Answer::ok(&json!({"status": "ready", "services": *platform.here, "commits": commits, "syncs": syncs}))
 }
 
 async fn metrics(State(platform): State<Platform>) -> Response {
@@ -159,45 +137,4 @@ async fn alerts(State(platform): State<Platform>) -> Answer {
 
 async fn jwks(State(platform): State<Platform>) -> Answer {
     Answer::ok(&platform.tokens.jwks())
-}
-
-async fn list(
-    State(platform): State<Platform>,
-    UrlQuery(of): UrlQuery<OfService>,
-) -> Result<Answer, Problem> {
-    let limit = PageQuery::default().limit();
-    let mut found = Vec::new();
-    for service in SERVICES.iter().filter(|name| of.service.as_deref().is_none_or(|wanted| wanted == **name))
-    {
-        let letters = platform.dead_letters.list(service, None, limit).await.map_err(problem)?;
-        found.extend(letters.into_iter().map(|letter| Listed::of(service, letter)));
-    }
-    Ok(Answer::ok(&json!({"items": found})))
-}
-
-fn id_of(place: &Place) -> Result<String, Problem> {
-    let bytes = URL.decode(&place.id).ok();
-    let id = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
-    id.ok_or_else(|| Problem::invalid("id", "take the id as GET /admin/dlq lists it"))
-}
-
-async fn retry(State(platform): State<Platform>, UrlPath(place): UrlPath<Place>) -> Result<Answer, Problem> {
-    platform.dead_letters.retry(&place.service, &id_of(&place)?).await.map_err(problem)?;
-    Ok(Answer::no_content())
-}
-
-async fn discard(
-    State(platform): State<Platform>,
-    UrlPath(place): UrlPath<Place>,
-) -> Result<Answer, Problem> {
-    platform.dead_letters.discard(&place.service, &id_of(&place)?).await.map_err(problem)?;
-    Ok(Answer::no_content())
-}
-
-fn problem(error: DeadLetterError) -> Problem {
-    match error {
-        DeadLetterError::NoService(service) => Problem::not_found(format!("a service {service}")),
-        DeadLetterError::Work(error) => error.into(),
-        DeadLetterError::Journal(error) => error.into(),
-    }
 }

@@ -15,6 +15,7 @@ use kernel::Secret;
 
 use crate::config::{Keys, Settings};
 use crate::market::EMAIL_KEY;
+use crate::processes;
 use crate::secrets;
 use crate::services::SERVICES;
 
@@ -83,9 +84,12 @@ pub(crate) fn keys(settings: &Settings) -> anyhow::Result<Given> {
     let directory = settings.serve.data.as_path();
     let Keys { signing_keys, master_key, previous_master_keys, email_key } = &settings.keys;
     let mode = if settings.is_production() { TokenMode::Production } else { TokenMode::Development };
+    let mut signers = signers();
+    // Whoever signs for others here could speak for them: a process has the keys of its own services.
+    signers.retain(|service| processes::runs(settings, service));
     let signing = match signing_keys {
-        Some(folder) => SigningKeys::open_folder(folder, mode, &signers())?,
-        None => SigningKeys::open(directory, mode, &signers())?,
+        Some(folder) => SigningKeys::open_folder(folder, mode, &signers)?,
+        None => SigningKeys::open(directory, mode, &signers)?,
     };
     let master = match master_key {
         Some(key) => master("keys.master_key", key)?,

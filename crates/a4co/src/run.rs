@@ -9,16 +9,20 @@ use std::time::Duration;
 use adapter_sqlite::{SqliteKeyRing, Store};
 use anyhow::Context as _;
 use backbone::route::Role;
-use http::Method;
 use indicatif::{ProgressBar, ProgressStyle};
 use kernel::Secret;
 use uuid::Uuid;
 
-use crate::cli::{Bench, Cli, Command, Demo, Dlq, Import, Orders, Projections, Serve, Token, TokenRole};
+use crate::cli::{
+    Bench, Cli, Command, Demo, Dlq, Import, Migrate, Orders, Projections, Republish, Serve, Token, TokenRole,
+};
 use crate::client::{Call, InMemory, Socket, Tokens, ask};
 use crate::config::{self, Configuration, Settings};
 use crate::projections::Desk;
-use crate::{bench, demo, market, orders, production, restore, seed, serve, traces, verify};
+use crate::{
+    accounts, bench, dead_letters, demo, market, migrate, orders, production, republish, restore, seed,
+    serve, traces, verify,
+};
 
 /// Does what the command line says.
 pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
@@ -52,10 +56,14 @@ async fn perform(cli: Cli, configuration: Configuration) -> anyhow::Result<ExitC
         Command::Import { command: Import::Products { file, url } } => import(&operator, &file, url).await?,
         Command::Backup { to, keys } => backup(settings, &to, keys.as_deref())?,
         Command::Restore { from, keys } => println!("{}", restore::run(settings, &from, keys.as_deref())?),
+        Command::Migrate(options) => migrate(settings, options).await?,
         Command::Config => print!("{}", config::print(&configuration)),
+        Command::NatsConfig(wanted) => print!("{}", accounts::nats(settings, &wanted)?),
+        Command::RabbitmqConfig(wanted) => print!("{}", accounts::rabbitmq(settings, &wanted)?),
         Command::NewKeys { folder } => print!("{}", production::new_keys(&folder)?),
         Command::Token(options) => println!("{}", token(settings, &options)?),
-        Command::Dlq { command } => dead_letters(&operator, command).await?,
+        Command::Dlq { command } => println!("{}", dead_letters(&operator, &command).await?),
+        Command::Republish(options) => println!("{}", republish(&operator, &options).await?),
         Command::Projections { command } => println!("{}", projections(&operator, command).await?),
         Command::Bench { command } => measure(data, command).await?,
     }
@@ -150,21 +158,24 @@ fn backup(settings: &Settings, to: &Path, keys: Option<&Path>) -> anyhow::Result
     Ok(())
 }
 
-async fn dead_letters(operator: &Operator<'_>, command: Dlq) -> anyhow::Result<()> {
-    let token = operator.token()?;
-    let (url, call) = match command {
-        Dlq::List { service, url } => (url, Call::get(format!("/admin/dlq?service={service}"))),
-        Dlq::Retry { service, id, url } => (url, Call::post(format!("/admin/dlq/{service}/{id}/retry"))),
-        Dlq::Discard { service, id, url } => {
-            (url, Call::new(Method::DELETE, format!("/admin/dlq/{service}/{id}")))
-        }
-    };
-    let reply = ask(&Socket::new(&url)?, call.by(&token)).await?.good()?;
-    if reply.body.is_empty() {
-        println!("done");
-    } else {
-        println!("{}", serde_json::to_string_pretty(&reply.read::<serde_json::Value>()?)?);
-    }
+async fn dead_letters(operator: &Operator<'_>, command: &Dlq) -> anyhow::Result<String> {
+    let api = Socket::new(command.url())?;
+    dead_letters::Desk { api: &api, token: operator.token()? }.perform(command).await
+}
+
+async fn republish(operator: &Operator<'_>, options: &Republish) -> anyhow::Result<String> {
+    let api = Socket::new(&options.url)?;
+    let desk = republish::Desk { api: &api, token: operator.token()? };
+    desk.republish(&options.from, options.service.as_deref()).await
+}
+
+async fn migrate(settings: &Settings, options: Migrate) -> anyhow::Result<()> {
+    let postgres = options.to.or_else(|| settings.engines.postgres.clone());
+    let postgres =
+        postgres.context("say where the market goes: --to postgres://USER:PASSWORD@HOST:PORT/DATABASE")?;
+    let target = migrate::Target { postgres, again: options.again };
+    let moved = migrate::run(settings, &target, &bar("rows")).await?;
+    print!("{moved}{}", migrate::next(settings));
     Ok(())
 }
 

@@ -1,8 +1,13 @@
 //! `a4co serve`: opens the market, fills an empty one, listens, and stops in order.
 
+mod door;
+mod entry;
+
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use axum::Router;
 use backbone::route::Role;
 use indicatif::ProgressBar;
 use tokio::net::TcpListener;
@@ -11,10 +16,15 @@ use crate::cli::Serve;
 use crate::client::InMemory;
 use crate::config::Settings;
 use crate::market::{self, Market};
-use crate::seed;
+use crate::services::SERVICES;
+use crate::{processes, seed};
+use door::Door;
 
 /// How long open requests and streams may take at shutdown.
 const DRAIN: Duration = Duration::from_secs(5);
+/// How long a process that stops says so before it takes no more connections, where it may be one of
+/// several.
+const LEAVE: Duration = Duration::from_secs(1);
 
 /// Runs the market until it is told to stop.
 pub(crate) async fn run(settings: &Settings, options: &Serve) -> anyhow::Result<()> {
@@ -24,22 +34,44 @@ pub(crate) async fn run(settings: &Settings, options: &Serve) -> anyhow::Result<
     let listener = TcpListener::bind(listen)
         .await
         .with_context(|| format!("cannot listen on {listen}: choose another address with --listen"))?;
+    let door = Door::default();
+    let server = Server::on(listener, door.router())?;
     let market = market::open_with(settings, Some(metrics.clone())).await?;
-    if !options.empty && !settings.is_production() {
+    let here: Vec<_> = SERVICES.iter().filter(|service| processes::runs(settings, service)).collect();
+    let is_whole = here.len() == SERVICES.len();
+    let is_filled = !options.empty && !settings.is_production();
+    if is_filled && is_whole {
         fill(&market).await?;
     }
+    door.open(market.router.clone());
+    let fills_others = is_filled && !is_whole && processes::is_gateway(settings);
     tokio::spawn(async move {
         loop {
             tokio::time::sleep(Duration::from_secs(5)).await;
             metrics.upkeep();
         }
     });
-    let server = Server::on(listener, &market)?;
-    tracing::info!(url = server.url, ready_ms = begun.elapsed().as_millis() as u64, "ready");
+    let ready_ms = begun.elapsed().as_millis() as u64;
+    tracing::info!(url = server.url, services = ?here, ready_ms, "ready");
     println!("{}", welcome(settings, &server.url)?);
-    told_to_stop().await?;
+    let meanwhile = async {
+        if fills_others {
+            entry::fill(market.router.clone(), market.person_tokens()).await;
+        }
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        told = told_to_stop() => told?,
+        () = meanwhile => {}
+    }
     tracing::info!("stopping: no new requests, what is open is finished");
+    door.close();
+    if settings.engines.postgres.is_some() {
+        // Balancers and other processes see it and go elsewhere.
+        tokio::time::sleep(LEAVE).await;
+    }
     server.stop().await;
+    drop(door);
     market.close().await?;
     tracing::info!("stopped in order");
     Ok(())
@@ -55,13 +87,13 @@ pub(crate) struct Server {
 
 /// Listens on an address.
 pub(crate) async fn listen(market: &Market, address: &str) -> anyhow::Result<Server> {
-    Server::on(TcpListener::bind(address).await?, market)
+    Server::on(TcpListener::bind(address).await?, market.router.clone())
 }
 
 impl Server {
-    fn on(listener: TcpListener, market: &Market) -> anyhow::Result<Self> {
+    fn on(listener: TcpListener, router: Router) -> anyhow::Result<Self> {
         let url = format!("http://{}", listener.local_addr()?);
-        let router = market.router.clone();
+        let router = router.into_make_service_with_connect_info::<SocketAddr>();
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let task = tokio::spawn(async move {
             let stopped = async { drop(stopped.await) };
@@ -103,6 +135,11 @@ fn welcome(settings: &Settings, url: &str) -> anyhow::Result<String> {
     let data = market::shown(&settings.serve.data);
     if settings.is_production() {
         return Ok(format!("a4co listens on {url}, in production\ndata: {}", data.display()));
+    }
+    if !SERVICES.iter().all(|service| processes::runs(settings, service)) && !processes::is_gateway(settings)
+    {
+        let here = settings.serve.only.join(", ");
+        return Ok(format!("a4co runs {here} and listens on {url}\ndata: {}", data.display()));
     }
     let token = market::token(settings, Role::Admin, seed::operator(), Duration::from_secs(12 * 3_600))?;
     let order = example_order();

@@ -72,6 +72,18 @@ pub struct Report {
     pub violations: Vec<Violation>,
 }
 
+impl Report {
+    /// What was looked at, in one line.
+    pub fn line(&self) -> String {
+        let Self { orders, payments, items, events, parked, violations, .. } = self;
+        format!(
+            "looked at {orders} orders, {payments} payments, {items} items of stock, {events} public events; \
+             {parked} deliveries wait; {} violations",
+            violations.len()
+        )
+    }
+}
+
 /// Checks the market that stands on its own file in `data`.
 pub async fn run(data: &Path) -> anyhow::Result<Report> {
     run_with(&Settings::on(data)).await
@@ -114,6 +126,12 @@ async fn facts_on_servers(settings: &Settings) -> anyhow::Result<Option<Facts>> 
     }
     let storage = engines::open_to_read(settings).await?;
     read_from(&*storage, None, &settings.serve.data).await.map(Some)
+}
+
+/// Checks a market that moved to a store on a server; what the gateway did is in `data`.
+#[cfg(feature = "postgres")]
+pub(crate) async fn moved(storage: &dyn Storage, data: &Path) -> anyhow::Result<Report> {
+    read_from(storage, None, data).await.map(|facts| check(&facts))
 }
 
 async fn read(store: &Store, data: &Path) -> anyhow::Result<Facts> {
@@ -178,13 +196,8 @@ pub async fn print(settings: &Settings) -> anyhow::Result<bool> {
     for violation in &report.violations {
         println!("{violation}");
     }
-    let Report { orders, payments, items, events, parked, violations, .. } = report;
-    println!(
-        "looked at {orders} orders, {payments} payments, {items} items of stock, {events} public events; \
-         {parked} deliveries wait; {} violations",
-        violations.len()
-    );
-    Ok(violations.is_empty())
+    println!("{}", report.line());
+    Ok(report.violations.is_empty())
 }
 
 /// All documents of a collection.

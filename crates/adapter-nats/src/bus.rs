@@ -8,7 +8,9 @@ use async_nats::Client;
 use async_nats::connection::State;
 use async_nats::jetstream::{self, Context, context::ContextBuilder};
 use async_trait::async_trait;
-use backbone::bus::{BACKLOG_COUNTED_MAX, Backlog, Bus, Capabilities, Consumer, Error, Subscription};
+use backbone::bus::{
+    BACKLOG_COUNTED_MAX, Backlog, Bus, Capabilities, Consumer, Error, GivenUp, Lost, Subscription,
+};
 use kernel::{Envelope, Timestamp};
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -16,11 +18,12 @@ use uuid::Uuid;
 use crate::connection::{self, Connection};
 use crate::durable::{self, Place};
 use crate::error::{StartError, unavailable};
+use crate::given_up;
 use crate::headers;
+use crate::losses::{self, Losses};
 use crate::options::Options;
 use crate::publishing::{self, ON_THEIR_WAY_MAX};
 use crate::reader::{Reader, timestamp};
-use crate::streams;
 
 const LOOKING: &str = "looking at what waits";
 
@@ -32,6 +35,7 @@ pub(crate) struct Inner {
     pub(crate) connection: watch::Receiver<Connection>,
     /// Numbers repeated publications.
     again: AtomicU64,
+    pub(crate) losses: Losses,
 }
 
 /// The bus on NATS JetStream.
@@ -49,10 +53,12 @@ impl NatsBus {
             .max_ack_inflight(ON_THEIR_WAY_MAX * 16)
             .backpressure_on_inflight(true)
             .build(client.clone());
-        streams::ensure(&server, &options).await?;
+        let losses = Losses::begin(&server, &options).await?;
         // Repetitions of an earlier process must not be taken for ours, nor ours for theirs.
         let again = AtomicU64::new(u64::try_from(now().as_micros()).unwrap_or(0));
-        Ok(Self(Arc::new(Inner { client, server, options, connection, again })))
+        let inner = Arc::new(Inner { client, server, options, connection, again, losses });
+        tokio::spawn(losses::watch(Arc::downgrade(&inner), inner.connection.clone()));
+        Ok(Self(inner))
     }
 
     /// The state of the connection, now and whenever it changes.
@@ -67,12 +73,10 @@ impl NatsBus {
         events: &[Envelope],
         id_of: impl Fn(&Envelope) -> String + Sync,
     ) -> Result<(), Error> {
-        let Inner { server, options, .. } = &*self.0;
+        let Inner { server, options, losses, .. } = &*self.0;
         match publishing::publish(server, options, events, &id_of).await {
             Err(Error::Unroutable(kind)) if options.carries(&kind) => {
-                tracing::error!(kind, "a stream is gone and is made anew: publish again what it held");
-                let made = streams::ensure(server, options).await;
-                made.map_err(|error| unavailable("making a stream anew", error))?;
+                losses.mend(server, options).await?;
                 publishing::publish(server, options, events, &id_of).await
             }
             other => other,
@@ -116,12 +120,16 @@ impl Bus for NatsBus {
         self.send(&events, |event| format!("{}:again-{number}", event.id)).await
     }
 
+    fn lost(&self) -> Vec<Lost> {
+        self.0.losses.lost()
+    }
+
     async fn declare(&self, subscriptions: &[Subscription]) -> Result<(), Error> {
-        let Inner { server, options, .. } = self.connected(durable::OPENING)?;
-        let declared = subscriptions.iter().map(async |subscription| {
-            let place = Place::of(options, subscription)?;
-            durable::make_sure(server, options, &place).await
-        });
+        let Inner { server, options, losses, .. } = self.connected(durable::OPENING)?;
+        let places = subscriptions.iter().map(|subscription| Place::of(options, subscription));
+        let places = places.collect::<Result<Vec<_>, _>>()?;
+        losses.declare(places.clone());
+        let declared = places.iter().map(async |place| durable::make_sure(server, options, place).await);
         futures::future::try_join_all(declared).await.map(drop)
     }
 
@@ -130,12 +138,7 @@ impl Bus for NatsBus {
         let place = Place::of(&inner.options, &subscription)?;
         let name = format!("read by {} {}", inner.options.name, Uuid::now_v7());
         if durable::is_homeless(&inner.server, &place).await {
-            tracing::error!(
-                stream = place.stream,
-                "a stream is gone and is made anew: publish again what it held"
-            );
-            let made = streams::ensure(&inner.server, &inner.options).await;
-            made.map_err(|error| unavailable(durable::OPENING, error))?;
+            inner.losses.mend(&inner.server, &inner.options).await?;
         }
         durable::take_over(&inner.server, &inner.options, &place, &name).await?;
         let accepted = subscription.after.unwrap_or(0);
@@ -160,6 +163,18 @@ impl Bus for NatsBus {
             _ => oldest(server, &place, after).await,
         };
         Ok(Backlog { waiting: waiting.min(BACKLOG_COUNTED_MAX), oldest })
+    }
+
+    async fn given_up(&self, subscription: &Subscription, limit: usize) -> Result<Vec<GivenUp>, Error> {
+        let Inner { server, options, .. } = self.connected(given_up::LOOKING)?;
+        let place = Place::of(options, subscription)?;
+        given_up::oldest(server, options, &place, limit).await
+    }
+
+    async fn forget(&self, subscription: &Subscription, handles: &[u64]) -> Result<(), Error> {
+        let Inner { server, options, .. } = self.connected(given_up::LOOKING)?;
+        let place = Place::of(options, subscription)?;
+        given_up::forget(server, options, &place, handles).await
     }
 }
 

@@ -36,6 +36,11 @@ pub(crate) async fn connect(options: &Options) -> Result<(Client, watch::Receive
             note(&sender, &event);
             async {}
         });
+    // Nobody else may hear the answers.
+    let with = match user_of(options) {
+        Some(user) => with.custom_inbox_prefix(inbox_of(user)),
+        None => with,
+    };
     let failed = |reason: String| StartError::Connect { servers: without_secrets(&options.servers), reason };
     let client = with.connect(&options.servers[..]).await.map_err(|error| failed(chain(&error)))?;
     // The first event is on its way; whoever asks for the state finds it there.
@@ -44,6 +49,20 @@ pub(crate) async fn connect(options: &Options) -> Result<(Client, watch::Receive
         _ => return Err(failed("the connection was lost at once".to_owned())),
     }
     Ok((client, state))
+}
+
+/// The user that the options name.
+fn user_of(options: &Options) -> Option<&str> {
+    match &options.credentials {
+        Credentials::User { name, .. } => Some(name),
+        _ => None,
+    }
+}
+
+/// Where answers to a user come: `accounts` lets it hear nothing else.
+pub(crate) fn inbox_of(user: &str) -> String {
+    let word = user.chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' });
+    format!("_INBOX_{}", word.collect::<String>())
 }
 
 async fn with_credentials(with: ConnectOptions, who: &Credentials) -> Result<ConnectOptions, StartError> {
@@ -126,6 +145,14 @@ mod tests {
         let pauses: Vec<u128> = (0..10).map(|attempt| pause_before(attempt).as_millis()).collect();
         assert_eq!(pauses, [0, 50, 100, 200, 400, 800, 1_600, 3_200, 4_000, 4_000]);
         assert_eq!(pause_before(usize::MAX), RETRY_MAX);
+    }
+
+    #[test]
+    fn answers_come_to_the_user_that_is_named() {
+        let credentials = Credentials::User { name: "order".into(), password: kernel::Secret::new("x") };
+        assert_eq!(user_of(&Options { credentials, ..Options::default() }), Some("order"));
+        assert_eq!(user_of(&Options::default()), None);
+        assert_eq!((inbox_of("order-2"), inbox_of("a.b*")), ("_INBOX_order-2".into(), "_INBOX_a_b_".into()));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::options::DEAD_LETTERS;
 use crate::percent;
 
 /// Begins the names of the report's headers.
-const REPORT: &str = "a4co-dlq-";
+pub(crate) const REPORT: &str = "a4co-dlq-";
 
 /// A message of a stream, as it stands there.
 pub(crate) struct Raw {

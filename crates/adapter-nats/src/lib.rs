@@ -8,8 +8,11 @@
 //! - `publishing`: what counts as published.
 //! - `reader`, `pull`, `book`: one consumer. `book` is what it holds, without the broker.
 //! - `durable`: the broker's side of a consumer.
-//! - `dead_letter`: where a message goes that cannot be read.
+//! - `losses`: what a broker lost with its storage, and making it again.
+//! - `dead_letter`: where a message goes that cannot be read; `given_up`: what lies there.
+//! - `accounts`: who may do what, as an operator includes it.
 
+mod accounts;
 mod book;
 mod bus;
 mod connection;
@@ -17,7 +20,9 @@ mod dead_letter;
 mod difference;
 mod durable;
 mod error;
+mod given_up;
 mod headers;
+mod losses;
 mod options;
 mod percent;
 mod publishing;
@@ -26,6 +31,7 @@ mod reader;
 mod streams;
 mod table;
 
+pub use accounts::{Account, Member, accounts};
 pub use bus::NatsBus;
 pub use connection::Connection;
 pub use error::StartError;

@@ -93,6 +93,11 @@ impl Options {
         if self.servers.is_empty() {
             return wrong("`servers` is empty");
         }
+        if self.servers.iter().any(|server| server.contains('@')) {
+            return wrong(
+                "`servers` carry a user, which the client would leave unused: say who we are as `credentials`",
+            );
+        }
         if self.partitions == 0 {
             return wrong("`partitions` is 0: one is the least");
         }
@@ -139,6 +144,9 @@ mod tests {
         assert!(refused(Options { partitions: 0, ..Options::default() }).contains("partitions"));
         assert!(refused(Options { in_flight_max: 0, ..Options::default() }).contains("in_flight_max"));
         assert!(refused(Options { servers: Vec::new(), ..Options::default() }).contains("servers"));
+        let servers = vec!["nats://ana:pssst@one:4222".to_owned()];
+        let said = refused(Options { servers, ..Options::default() });
+        assert!(said.contains("credentials") && !said.contains("pssst"), "{said}");
         assert!(refused(Options { streams: Vec::new(), ..Options::default() }).contains("dlq"));
         let mut twice = product_table();
         twice.push(StreamSpec { name: "MORE", ..twice[0].clone() });

@@ -154,6 +154,36 @@ async fn try_to_write(
     Ok(Written { answers: answers.collect(), commits, repeated: 0 })
 }
 
+/// Writes a commit in turn, takes it back, and says what would have been answered.
+pub(crate) async fn rehearse(
+    conn: &mut Connection,
+    tables: &Tables,
+    job: Job,
+) -> Result<Result<Outcome, Error>, tokio_postgres::Error> {
+    let jobs = std::slice::from_ref(&job);
+    let mut known = Known::default();
+    let checked = check::commit(tables, &job.commit);
+    if checked.is_ok() {
+        known.want(&job.commit);
+    }
+    read(conn, tables, &mut known, true).await?;
+    let mut changes = Changes::default();
+    let failed = Failed::default();
+    let verdict = decide(jobs, vec![checked], (&mut known, &mut changes), &failed).pop();
+    let Some(Ok(())) = verdict else {
+        conn.run("ROLLBACK").await?;
+        return Ok(verdict.and_then(Result::err).map_or_else(nothing_said, Refusal::answer));
+    };
+    let asks = write::statements(tables, &known, &changes);
+    let found = conn.all(None, &asks, Some("ROLLBACK")).await?;
+    let position = found.first().and_then(|rows| rows.first()).map_or(Ok(0), |row| rows::number(row, 0))?;
+    Ok(Ok(Outcome::Committed { position }))
+}
+
+fn nothing_said() -> Result<Outcome, Error> {
+    Err(error::unavailable("rehearsing a commit", "nothing was said of it"))
+}
+
 /// Reads what the batch has to do with. With the turn taken first, nobody changes it afterwards.
 async fn read<'a>(
     conn: &mut Connection,

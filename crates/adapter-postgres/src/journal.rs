@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use backbone::collection::{Collection, Query};
-use backbone::commit::{Answer, Commit, Fence, StoredEvent};
+use backbone::commit::{Answer, Commit, Fence, Outcome, StoredEvent};
 use backbone::journal::{
     Error, Journal, LeaseRequest, Prune, Pruned, Recorded, Sent, ShadowStep, Stored, StoredDocument,
     Submission, Want,
@@ -19,7 +19,7 @@ use crate::readers::Readers;
 use crate::rows::{limit as bound, signed};
 use crate::statistics::Counters;
 use crate::tables::Tables;
-use crate::{error, load, query, rows, shadow};
+use crate::{batch, error, load, query, rows, shadow};
 
 pub(crate) struct PostgresJournal {
     pub(crate) target: Target,
@@ -65,6 +65,15 @@ impl Journal for PostgresJournal {
             job.answer(Err(error::unavailable("queueing a commit", refused.reason())));
         }
         answer
+    }
+
+    /// On a connection of its own, in turn with commits: nobody changes anything in between.
+    async fn rehearse(&self, commit: Commit) -> Result<Outcome, Error> {
+        const REHEARSING: &str = "rehearsing a commit";
+        let connected = self.target.connect().await;
+        let mut conn = connected.map_err(|e| error::unavailable(REHEARSING, error::said(&e)))?;
+        let job = Job { commit: Box::new(commit), reply: oneshot::channel().0 };
+        batch::rehearse(&mut conn, &self.tables, job).await.map_err(|e| error::journal(REHEARSING, &e))?
     }
 
     async fn load(&self, wants: Vec<Want>) -> Result<Vec<Stored>, Error> {

@@ -24,7 +24,7 @@ const CACHED_MAX: usize = 10_000;
 const CONNECTIONS: usize = 2;
 
 /// Whoever comes first makes the table.
-const TABLES: &str = "
+pub(crate) const TABLES: &str = "
     BEGIN;
     SELECT pg_advisory_xact_lock(hashtextextended('a4co keyring', 0));
     DO $$ BEGIN IF to_regnamespace('keyring') IS NULL THEN CREATE SCHEMA keyring; END IF; END $$;

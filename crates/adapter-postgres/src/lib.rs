@@ -12,6 +12,7 @@ mod changes;
 mod check;
 mod connection;
 mod error;
+mod import;
 mod journal;
 mod keyring;
 mod known;
@@ -33,6 +34,7 @@ mod tables;
 mod write;
 mod writer;
 
+pub use import::{Import, ImportError, ServiceImport};
 pub use keyring::{KeyRingError, PostgresKeyRing, Wrapping};
 pub use options::Options;
 pub use statistics::Statistics;

@@ -161,9 +161,7 @@ impl ReadSql {
             feed: format!(
                 "SELECT stream, {EVENT}, position FROM {s}.events WHERE position > $1 ORDER BY position LIMIT $2"
             ),
-            outgoing: format!(
-                "SELECT position, {PUBLIC} FROM {s}.log WHERE position > $1 ORDER BY position LIMIT $2"
-            ),
+            outgoing: outgoing(s),
             lease: format!(
                 "INSERT INTO {s}.leases AS l (name, owner, token, until) VALUES ($1, $2, 1, {NOW_MICROS} + $3) \
                  ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, until = excluded.until, \
@@ -202,4 +200,9 @@ pub(crate) fn changed(s: &str, write: &str) -> String {
     format!(
         "WITH changed AS ({write} RETURNING 1) SELECT {s}.held(count(*), cardinality($1::text[])) FROM changed"
     )
+}
+
+/// The public events of the service of a schema.
+pub(crate) fn outgoing(s: &str) -> String {
+    format!("SELECT position, {PUBLIC} FROM {s}.log WHERE position > $1 ORDER BY position LIMIT $2")
 }

@@ -3,19 +3,19 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use backbone::journal::{Error, Journal, Schema, Storage};
+use backbone::journal::{Error, Journal, Schema, Sent, Storage};
 use tokio_postgres::config::{Config, SslMode};
 
-use crate::connection::Target;
-use crate::error;
+use crate::connection::{Connection, Target, value};
 use crate::journal::PostgresJournal;
 use crate::migration;
 use crate::options::Options;
 use crate::queue::Queue;
 use crate::readers::Readers;
 use crate::statistics::{Counters, Statistics};
-use crate::tables::Tables;
+use crate::tables::{self, Tables};
 use crate::writer::Writer;
+use crate::{error, import, rows, sql};
 
 const OPENING: &str = "opening a service's tables";
 const VERSION_MIN: i32 = 150_000;
@@ -38,6 +38,12 @@ pub enum OpenError {
     /// The server is too old.
     #[error("the database server has version {0}; 15 or newer is needed")]
     TooOld(String),
+    /// A market is being moved into it.
+    #[error(
+        "the database holds half a market: a move into it (`a4co migrate`) is under way or was not finished; wait for \
+         its end, or begin it anew with --again"
+    )]
+    Unfinished,
     /// Texts would not be kept as they are.
     #[error("the database has the encoding {0}; make one with ENCODING 'UTF8'")]
     Encoding(String),
@@ -63,28 +69,49 @@ impl std::fmt::Debug for PostgresStorage {
 impl PostgresStorage {
     /// Opens the database at `address`, a `postgres://` URL, and looks whether it can be used.
     pub async fn open(address: &str, options: Options) -> Result<Self, OpenError> {
-        let target = target(address, &options)?;
-        let unreachable = |e: tokio_postgres::Error| OpenError::Unreachable(error::said(&e));
-        let mut conn = target.connect().await.map_err(unreachable)?;
-        let about = "SELECT current_setting('server_version_num')::int, current_setting('server_version'), \
-                     current_setting('server_encoding')";
-        let rows = conn.rows(about, Vec::new()).await.map_err(unreachable)?;
-        if let Some(row) = rows.first() {
-            if row.get::<_, i32>(0) < VERSION_MIN {
-                return Err(OpenError::TooOld(row.get(1)));
-            }
-            if row.get::<_, &str>(2) != "UTF8" {
-                return Err(OpenError::Encoding(row.get(2)));
-            }
+        let (target, mut conn) = connect(address, &options).await?;
+        if import::is_unfinished(&mut conn).await.map_err(unreachable)? {
+            return Err(OpenError::Unfinished);
         }
+        Ok(Self::on(target, options))
+    }
+
+    /// As `open`, also where a market is still being moved in.
+    pub(crate) async fn open_unfinished(address: &str, options: Options) -> Result<Self, OpenError> {
+        connect(address, &options).await.map(|(target, _)| Self::on(target, options))
+    }
+
+    fn on(target: Target, options: Options) -> Self {
         let readers = Arc::new(Readers::new(target.clone(), options.readers));
-        Ok(Self(Arc::new(Inner { target, options, readers, counters: Arc::default() })))
+        Self(Arc::new(Inner { target, options, readers, counters: Arc::default() }))
     }
 
     /// What the writers have done since the store was opened.
     pub fn stats(&self) -> Statistics {
         self.0.counters.read()
     }
+}
+
+fn unreachable(error: tokio_postgres::Error) -> OpenError {
+    OpenError::Unreachable(error::said(&error))
+}
+
+/// Connects, and looks whether the server can be used.
+pub(crate) async fn connect(address: &str, options: &Options) -> Result<(Target, Connection), OpenError> {
+    let target = target(address, options)?;
+    let mut conn = target.connect().await.map_err(unreachable)?;
+    let about = "SELECT current_setting('server_version_num')::int, current_setting('server_version'), \
+                 current_setting('server_encoding')";
+    let rows = conn.rows(about, Vec::new()).await.map_err(unreachable)?;
+    if let Some(row) = rows.first() {
+        if row.get::<_, i32>(0) < VERSION_MIN {
+            return Err(OpenError::TooOld(row.get(1)));
+        }
+        if row.get::<_, &str>(2) != "UTF8" {
+            return Err(OpenError::Encoding(row.get(2)));
+        }
+    }
+    Ok((target, conn))
 }
 
 /// Where `address` points.
@@ -115,6 +142,23 @@ impl Storage for PostgresStorage {
         writer.start();
         let (target, readers, counters) = (target.clone(), readers.clone(), counters.clone());
         Ok(Arc::new(PostgresJournal { target, tables, readers, queue, counters }))
+    }
+
+    async fn published_by(&self, service: &str, after: u64, limit: usize) -> Result<Vec<Sent>, Error> {
+        const READING: &str = "reading what a service published";
+        let sql = sql::outgoing(&tables::schema_of(service)?);
+        let values = vec![value(rows::signed(after)), value(rows::limit(limit))];
+        let mut conn = self.0.readers.take(READING).await?;
+        match conn.rows(&sql, values).await {
+            Ok(found) => found
+                .iter()
+                .map(|row| rows::envelope(row).map(|(position, envelope)| Sent { position, envelope }))
+                .collect::<Result<_, _>>()
+                .map_err(|e| error::journal(READING, &e)),
+            // It has never been opened here.
+            Err(error) if error::is_missing_table(&error) => Ok(Vec::new()),
+            Err(error) => Err(error::journal(READING, &error)),
+        }
     }
 
     /// Other processes may have it open.

@@ -28,7 +28,7 @@ const TABLES: &[&str] = &[
     "snapshots",
 ];
 /// Schemas that are not a service's.
-const SCHEMAS: &[&str] = &["information_schema", "keyring", "public"];
+const SCHEMAS: &[&str] = &["information_schema", "keyring", "moving", "public"];
 
 /// The tables of one service and the statements on them.
 #[derive(Debug)]
@@ -76,6 +76,13 @@ pub(crate) struct DocumentSql {
     pub(crate) update: String,
     pub(crate) delete: String,
     pub(crate) read: String,
+}
+
+/// The quoted name of a service's schema, whether it is there or not.
+pub(crate) fn schema_of(service: &str) -> Result<String, Error> {
+    let name = service.replace('-', "_");
+    check_name("service", &name, NAME_MAX)?;
+    Ok(format!("\"{name}\""))
 }
 
 impl Tables {

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use backbone::collection::{Collection, ColumnKind, ColumnValue};
-use backbone::commit::{Answer, Append, Commit, Expected, Put, Source, Target};
-use backbone::journal::{Recorded, Sent};
+use backbone::commit::{Answer, Append, Commit, Expected, Outcome, Put, Source, Target};
+use backbone::journal::{Error, Recorded, Sent};
 use kernel::{MAX_DATA_BYTES, Timestamp};
 use uuid::Uuid;
 
 use crate::disk::{Row, Service};
+use crate::effects;
 use crate::log::Log;
 
 /// Why a commit was not written.
@@ -21,6 +22,19 @@ pub(crate) enum Refused {
     Fenced(String),
 }
 
+impl Refused {
+    /// As the port says it.
+    pub(crate) fn answer(self) -> Result<Outcome, Error> {
+        match self {
+            Refused::Conflict(which) => Ok(Outcome::Conflict { which }),
+            Refused::Duplicate(answer) => Ok(Outcome::Duplicate(answer)),
+            Refused::Taken(events) => Ok(Outcome::Taken { events }),
+            Refused::Fenced(lease) => Ok(Outcome::Fenced { lease }),
+            Refused::Malformed(what) => Err(Error::Malformed(what)),
+        }
+    }
+}
+
 /// What a commit meets when it is written.
 pub(crate) struct Meets {
     /// A commit that it was built on and that was not written.
@@ -31,13 +45,8 @@ pub(crate) struct Meets {
 
 type Checked = Result<(), Refused>;
 
-/// Writes a commit or leaves everything as it was; gives the position of the last public event.
-pub(crate) fn apply(
-    service: &mut Service,
-    log: &mut Log,
-    commit: &Commit,
-    Meets { broken, now }: Meets,
-) -> Result<u64, Refused> {
+/// Says why a commit would not be written; writes nothing.
+pub(crate) fn check(service: &Service, commit: &Commit, broken: Option<u64>) -> Checked {
     well_formed(service, commit)?;
     // A used key outweighs every conflict: the asker wants the first answer.
     if let Some(first) = commit.answer.as_ref().and_then(|answer| service.answers.get(&answer.key)) {
@@ -52,7 +61,19 @@ pub(crate) fn apply(
         return Err(Refused::Fenced(fence.lease.clone()));
     }
     source_holds(service, commit)?;
-    versions_hold(service, commit)?;
+    versions_hold(service, commit)
+}
+
+/// Writes a commit or leaves everything as it was; gives the position of the last public event.
+pub(crate) fn apply(
+    service: &mut Service,
+    log: &mut Log,
+    commit: &Commit,
+    Meets { broken, now }: Meets,
+) -> Result<u64, Refused> {
+    check(service, commit, broken)?;
+    let effects = effects::of(service, commit);
+    service.effects.extend(effects);
     write_state(service, log, commit);
     if let Some(Source::Inbox { consumer, events }) = &commit.source {
         service.inbox.extend(events.iter().map(|event| ((consumer.clone(), *event), now)));

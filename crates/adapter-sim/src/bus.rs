@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use backbone::bus::{
-    BACKLOG_COUNTED_MAX, Backlog, Bus, Capabilities, Consumer, Delivery, Error, Subscription,
+    BACKLOG_COUNTED_MAX, Backlog, Bus, Capabilities, Consumer, Delivery, Error, GivenUp, Lost, Subscription,
 };
 use kernel::Envelope;
 
-use crate::broker::BrokerConsumer;
+use crate::broker::{BrokerConsumer, place};
+use crate::plight::Side;
 use crate::process::Process;
 use crate::shared::Shared;
 use crate::world::BusKind;
@@ -30,6 +31,22 @@ impl SimBus {
     fn alive(&self, operation: &'static str) -> Result<(), Error> {
         if self.process.is_dead() { Err(unavailable(operation, "the process is dead")) } else { Ok(()) }
     }
+
+    /// Takes events in.
+    fn append(&self, events: &[Envelope]) {
+        let now = self.shared.now();
+        let mut inside = self.shared.lock();
+        for event in events {
+            inside.trace.add(now, &format!("published {} {}", event.id, event.kind));
+            // A reader by position has no inbox, so the log holds each event once; a broker keeps
+            // what it is given.
+            if self.shared.settings.bus == BusKind::Broker || !inside.disk.log.contains(event.id) {
+                inside.disk.log.append(event.clone());
+            }
+        }
+        drop(inside);
+        self.shared.news.notify_waiters();
+    }
 }
 
 #[async_trait]
@@ -37,40 +54,66 @@ impl Bus for SimBus {
     fn capabilities(&self) -> Capabilities {
         // The embedded log is written by commits and read by position; a broker is neither.
         let embedded = self.shared.settings.bus == BusKind::Log;
-        Capabilities { publishes_in_commit: embedded, reads_by_position: embedded, partitions: 1 }
+        let partitions = self.shared.lock().disk.log.partitions;
+        Capabilities { publishes_in_commit: embedded, reads_by_position: embedded, partitions }
     }
 
     async fn publish(&self, events: Vec<Envelope>) -> Result<(), Error> {
         const PUBLISHING: &str = "publishing";
-        self.shared.pass(&self.shared.settings.sync_time_ms).await;
-        self.alive(PUBLISHING)?;
-        let fails = self.shared.fails(PUBLISHING, |faults| faults.publish_fails_permille);
-        let now = self.shared.now();
-        let mut inside = self.shared.lock();
-        if fails && inside.dice.faults.chance(500) {
-            return Err(unavailable(PUBLISHING, "injected: not written"));
+        let failed = |reason| unavailable(PUBLISHING, reason);
+        let breaks = self.shared.lock().broker_breaks;
+        let latency = &self.shared.settings.sync_time_ms;
+        self.shared.request(&self.process, Side::Broker, latency).await.map_err(failed)?;
+        let fails = self.shared.fails(PUBLISHING, |faults| faults.publish_fails_permille)
+            || self.shared.lock().broker_breaks != breaks;
+        if fails && self.shared.lock().dice.faults.chance(500) {
+            // The connection broke in the middle: the first of them may have arrived.
+            let arrived = self.shared.lock().dice.faults.below(events.len() as u64) as usize;
+            self.append(&events[..arrived]);
+            return Err(failed("injected: not all was written"));
         }
-        for event in events {
-            inside.trace.add(now, &format!("published {} {}", event.id, event.kind));
-            // A reader by position has no inbox, so the log holds each event once; a broker keeps
-            // what it is given.
-            if self.shared.settings.bus == BusKind::Broker || !inside.disk.log.contains(event.id) {
-                inside.disk.log.append(event);
-            }
+        self.append(&events);
+        if self.shared.fails("published twice", |faults| faults.twice_permille) {
+            self.append(&events);
         }
-        drop(inside);
-        self.shared.news.notify_waiters();
-        if fails { Err(unavailable(PUBLISHING, "injected: the confirmation was lost")) } else { Ok(()) }
+        if fails {
+            return Err(failed("injected: the confirmation was lost"));
+        }
+        self.shared.answer(&self.process, Side::Broker).await.map_err(failed)
     }
 
     async fn open(&self, subscription: Subscription) -> Result<Box<dyn Consumer>, Error> {
-        self.alive("opening a consumer")?;
+        const OPENING: &str = "opening a consumer";
+        self.alive(OPENING)?;
+        if self.process.plight.is_cut(Side::Broker) {
+            return Err(unavailable(OPENING, "cut off"));
+        }
         let (shared, process) = (self.shared.clone(), self.process.clone());
         if self.shared.settings.bus == BusKind::Broker {
-            return Ok(Box::new(BrokerConsumer::open(shared, process, subscription)));
+            return Ok(Box::new(BrokerConsumer::open(shared, process, subscription)?));
         }
         let (cursor, open) = (subscription.after.unwrap_or(0), BTreeSet::new());
         Ok(Box::new(LogConsumer { shared, process, subscription, cursor, open }))
+    }
+
+    fn lost(&self) -> Vec<Lost> {
+        self.shared.lock().lost.clone()
+    }
+
+    /// Takes no time and rolls no dice: like the look at what waits.
+    async fn given_up(&self, subscription: &Subscription, limit: usize) -> Result<Vec<GivenUp>, Error> {
+        self.alive("looking at what was given up")?;
+        let inside = self.shared.lock();
+        let queue = inside.disk.queues.get(&place(subscription));
+        Ok(queue.map_or_else(Vec::new, |queue| queue.given_up.iter().take(limit).cloned().collect()))
+    }
+
+    async fn forget(&self, subscription: &Subscription, handles: &[u64]) -> Result<(), Error> {
+        self.alive("forgetting what was given up")?;
+        if let Some(queue) = self.shared.lock().disk.queues.get_mut(&place(subscription)) {
+            queue.given_up.retain(|message| !handles.contains(&message.handle));
+        }
+        Ok(())
     }
 
     /// Takes no time and rolls no dice: whoever watches changes nothing in a run.
@@ -83,13 +126,13 @@ impl Bus for SimBus {
                 let after = log.after(subscription.context, subscription.after.unwrap_or(0));
                 (after.len(), after.first().map(|(_, envelope)| envelope.time))
             }
-            BusKind::Broker => match inside.disk.queues.get(&subscription.consumer) {
-                Some(queue) => queue.waiting(log, subscription.context),
-                None => {
-                    let all = log.context(subscription.context);
-                    (all.len(), all.first().map(|(_, envelope)| envelope.time))
+            BusKind::Broker => {
+                let all = log.part(subscription.context, subscription.partition);
+                match inside.disk.queues.get(&place(subscription)) {
+                    Some(queue) => queue.waiting(all),
+                    None => (all.len(), all.first().map(|(_, envelope)| envelope.time)),
                 }
-            },
+            }
         };
         Ok(Backlog { waiting: (waiting as u64).min(BACKLOG_COUNTED_MAX), oldest })
     }
@@ -108,11 +151,9 @@ struct LogConsumer {
 
 /// Waits a delivery's time and fails as a fetch may: what every fetch begins with.
 pub(crate) async fn before_fetch(shared: &Shared, process: &Process) -> Result<(), Error> {
-    shared.pass(&shared.settings.delivery_time_ms).await;
-    if process.is_dead() {
-        return Err(unavailable(FETCHING, "the process is dead"));
-    }
-    if shared.fails(FETCHING, |faults| faults.fetch_fails_permille) {
+    let reached = shared.request(process, Side::Broker, &shared.settings.delivery_time_ms).await;
+    reached.map_err(|reason| unavailable(FETCHING, reason))?;
+    if !process.is_observer() && shared.fails(FETCHING, |faults| faults.fetch_fails_permille) {
         return Err(unavailable(FETCHING, "injected"));
     }
     Ok(())

@@ -11,16 +11,18 @@ use kernel::Timestamp;
 use uuid::Uuid;
 
 use crate::broker::Queue;
+use crate::effects::Effect;
 use crate::log::Log;
 
 /// A stream.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Stream {
     pub(crate) events: Vec<StoredEvent>,
     pub(crate) snapshot: Option<Snapshot>,
 }
 
 /// A document at rest.
+#[derive(Clone)]
 pub(crate) struct Row {
     pub(crate) version: u64,
     pub(crate) person: Option<Uuid>,
@@ -40,6 +42,7 @@ impl Row {
 }
 
 /// A lease at rest.
+#[derive(Clone)]
 pub(crate) struct Lease {
     pub(crate) owner: Uuid,
     pub(crate) token: u64,
@@ -50,7 +53,7 @@ pub(crate) struct Lease {
 pub(crate) type Table = BTreeMap<String, Row>;
 
 /// What one service keeps.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Service {
     pub(crate) declared: BTreeMap<&'static str, &'static Collection>,
     pub(crate) streams: BTreeMap<String, Stream>,
@@ -63,6 +66,8 @@ pub(crate) struct Service {
     pub(crate) feed: Vec<Recorded>,
     pub(crate) outgoing: Vec<Sent>,
     pub(crate) leases: BTreeMap<String, Lease>,
+    /// What took effect, in order.
+    pub(crate) effects: Vec<Effect>,
 }
 
 impl Service {
@@ -90,11 +95,14 @@ impl Service {
 }
 
 /// Everything that survives: the database's file, the broker, the keys.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Disk {
     pub(crate) services: BTreeMap<&'static str, Service>,
     pub(crate) log: Log,
-    pub(crate) queues: BTreeMap<String, Queue>,
+    /// By consumer and partition.
+    pub(crate) queues: BTreeMap<(String, u32), Queue>,
+    /// The last number under which the broker delivered anything.
+    pub(crate) deliveries: u64,
     /// `None` is an erased key.
     pub(crate) keys: BTreeMap<Uuid, Option<DataKey>>,
 }

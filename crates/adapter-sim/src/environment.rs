@@ -15,23 +15,25 @@ use crate::process::Process;
 use crate::shared::Shared;
 
 /// Monday 2026-01-05 10:00 UTC.
-const BEGINNING: Timestamp = Timestamp::from_micros(1_767_607_200_000_000);
+pub(crate) const BEGINNING: Timestamp = Timestamp::from_micros(1_767_607_200_000_000);
 
 /// The runtime's clock, which a paused runtime moves on when nothing else is to be done; shown as
 /// a time of the day. Sleeps end on whole milliseconds.
 pub(crate) struct SimClock {
     beginning: Instant,
+    at: Timestamp,
 }
 
 impl SimClock {
-    pub(crate) fn new() -> Self {
-        Self { beginning: Instant::now() }
+    /// It is `at` now.
+    pub(crate) fn beginning(at: Timestamp) -> Self {
+        Self { beginning: Instant::now(), at }
     }
 }
 
 impl Clock for SimClock {
     fn now(&self) -> Timestamp {
-        BEGINNING.plus(self.beginning.elapsed())
+        self.at.plus(self.beginning.elapsed())
     }
 
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {

@@ -40,8 +40,18 @@ pub struct Faults {
     /// Per acknowledged delivery of a broker: the acknowledgement is lost, the delivery comes
     /// again.
     pub redelivery_permille: u32,
+    /// Per publish: it is carried out twice.
+    pub twice_permille: u32,
     /// Per call of the key ring: an error.
     pub keyring_fails_permille: u32,
+    /// Per request, and per answer: it is lost on its way.
+    pub lost_permille: u32,
+    /// Per request, and per answer: it comes up to `late` later.
+    pub late_permille: u32,
+    /// How much later a late one may come.
+    pub late: Duration,
+    /// Per crash in a sync: the first commits of its batch are written and the others are not.
+    pub torn_permille: u32,
     /// What happens to the n-th commit of this world, counted from 1.
     pub at: BTreeMap<u64, CommitFault>,
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use backbone::collection::{Collection, Query};
-use backbone::commit::{Answer, Commit, Fence, StoredEvent};
+use backbone::commit::{Answer, Commit, Fence, Outcome, StoredEvent};
 use backbone::journal::{
     Error, Journal, LeaseRequest, Prune, Pruned, Recorded, Sent, ShadowStep, Stored, StoredDocument,
     Submission, Want,
@@ -14,9 +14,10 @@ use kernel::Timestamp;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use crate::apply::{Refused, declared};
+use crate::apply::{self, Refused, declared};
 use crate::disk::{Lease, Service, Table};
 use crate::faults::CommitFault;
+use crate::plight::Side;
 use crate::process::{Pending, Process};
 use crate::query;
 use crate::shared::{Inside, Shared};
@@ -86,14 +87,18 @@ impl SimJournal {
     async fn change<T>(
         &self,
         operation: &'static str,
+        side: Side,
         change: impl FnOnce(&mut Service) -> T,
     ) -> Result<T, Error> {
-        self.shared.pass(&self.shared.settings.sync_time_ms).await;
-        if self.process.is_dead() {
-            return Err(reading(operation, "the process is dead"));
-        }
-        let mut inside = self.shared.lock();
-        Ok(change(inside.disk.services.entry(self.service).or_default()))
+        let latency = &self.shared.settings.sync_time_ms;
+        let (process, unavailable) = (&self.process, |reason| reading(operation, reason));
+        self.shared.request(process, side, latency).await.map_err(unavailable)?;
+        let changed = {
+            let mut inside = self.shared.lock();
+            change(inside.disk.services.entry(self.service).or_default())
+        };
+        self.shared.answer(process, side).await.map_err(unavailable)?;
+        Ok(changed)
     }
 
     /// Lets a read take its time and fail as it may, then looks at what is durable.
@@ -102,15 +107,19 @@ impl SimJournal {
         operation: &'static str,
         look: impl FnOnce(&Service) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        self.shared.pass(&self.shared.settings.read_time_ms).await;
-        if self.process.is_dead() {
-            return Err(reading(operation, "the process is dead"));
+        let latency = &self.shared.settings.read_time_ms;
+        let (process, unavailable) = (&self.process, |reason| reading(operation, reason));
+        self.shared.request(process, Side::Store, latency).await.map_err(unavailable)?;
+        let fails = !process.is_observer() && self.shared.fails(operation, |f| f.read_fails_permille);
+        if fails {
+            return Err(unavailable("injected"));
         }
-        if self.shared.fails(operation, |faults| faults.read_fails_permille) {
-            return Err(reading(operation, "injected"));
-        }
-        let mut inside = self.shared.lock();
-        look(inside.disk.services.entry(self.service).or_default())
+        let found = {
+            let mut inside = self.shared.lock();
+            look(inside.disk.services.entry(self.service).or_default())
+        };
+        self.shared.answer(process, Side::Store).await.map_err(unavailable)?;
+        found
     }
 }
 
@@ -127,6 +136,14 @@ impl Journal for SimJournal {
         };
         self.process.submit(pending);
         submission
+    }
+
+    async fn rehearse(&self, commit: Commit) -> Result<Outcome, Error> {
+        self.read("rehearsing a commit", |service| match apply::check(service, &commit, None) {
+            Ok(()) => Ok(Outcome::Committed { position: 0 }),
+            Err(refused) => refused.answer(),
+        })
+        .await
     }
 
     async fn load(&self, wants: Vec<Want>) -> Result<Vec<Stored>, Error> {
@@ -171,8 +188,10 @@ impl Journal for SimJournal {
     }
 
     async fn lease(&self, request: LeaseRequest) -> Result<Option<u64>, Error> {
-        let now = self.shared.now();
-        self.change("taking a lease", |service| {
+        // By the store's clock, when the request is there.
+        let clock = self.shared.clone();
+        self.change("taking a lease", Side::Leases, |service| {
+            let now = clock.now();
             let LeaseRequest { name, owner, lasts } = request;
             let until = now.plus(lasts);
             let token = match service.leases.get(&name) {
@@ -188,12 +207,12 @@ impl Journal for SimJournal {
     }
 
     async fn release(&self, fence: Fence) -> Result<(), Error> {
-        let now = self.shared.now();
-        self.change("giving a lease back", |service| {
+        let clock = self.shared.clone();
+        self.change("giving a lease back", Side::Leases, |service| {
             if let Some(held) = service.leases.get_mut(&fence.lease)
                 && held.token == fence.token
             {
-                held.until = now;
+                held.until = clock.now();
             }
         })
         .await
@@ -208,7 +227,7 @@ impl Journal for SimJournal {
     }
 
     async fn prune(&self, prune: Prune) -> Result<Pruned, Error> {
-        self.change("forgetting what is old", |service| {
+        self.change("forgetting what is old", Side::Store, |service| {
             let answers = service.answers.iter().map(|(key, answer)| (answer.at, key.clone()));
             let answers = oldest(answers, prune.answers_before, prune.limit);
             let claims = service.inbox.iter().map(|(claim, at)| (*at, claim.clone()));
@@ -221,10 +240,8 @@ impl Journal for SimJournal {
     }
 
     async fn shadow(&self, collection: &'static Collection, step: ShadowStep) -> Result<(), Error> {
-        self.shared.pass(&self.shared.settings.sync_time_ms).await;
-        if self.process.is_dead() {
-            return Err(reading("rebuilding", "the process is dead"));
-        }
+        let reached = self.shared.request(&self.process, Side::Store, &self.shared.settings.sync_time_ms);
+        reached.await.map_err(|reason| reading("rebuilding", reason))?;
         self.shared.note(&format!("shadow of {}/{}: {step:?}", self.service, collection.name));
         let mut inside = self.shared.lock();
         let service = inside.disk.services.entry(self.service).or_default();

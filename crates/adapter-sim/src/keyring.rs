@@ -7,6 +7,7 @@ use backbone::keyring::{DataKey, Error, KeyRing, PersonKey};
 use uuid::Uuid;
 
 use crate::dice::Dice;
+use crate::plight::Side;
 use crate::process::Process;
 use crate::shared::{Inside, Latency, Shared};
 
@@ -34,10 +35,8 @@ fn key_of(inside: &Inside, person: &Uuid) -> PersonKey {
 
 impl SimKeyRing {
     async fn begin(&self, latency: &Latency) -> Result<(), Error> {
-        self.shared.pass(latency).await;
-        if self.process.is_dead() {
-            return Err(Error("the process is dead".to_owned()));
-        }
+        let reached = self.shared.request(&self.process, Side::Store, latency).await;
+        reached.map_err(|reason| Error(reason.to_owned()))?;
         if self.shared.fails("key ring", |faults| faults.keyring_fails_permille) {
             return Err(Error("injected".to_owned()));
         }

@@ -3,17 +3,27 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use backbone::bus::partition_of;
 use kernel::{Envelope, EventId};
 
-/// Public events by context, each with its position.
-#[derive(Default)]
+/// The events of a partition, each with its position.
+type Part = Vec<(u64, Arc<Envelope>)>;
+
+/// Public events by context and partition, each with its position.
+#[derive(Clone, Default)]
 pub(crate) struct Log {
-    contexts: BTreeMap<String, Vec<(u64, Arc<Envelope>)>>,
+    contexts: BTreeMap<String, BTreeMap<u32, Part>>,
+    /// Over how many partitions the subjects of a context are spread.
+    pub(crate) partitions: u32,
     ids: BTreeSet<EventId>,
     /// The last position that was given: one counter for private and public events.
     counter: u64,
     /// Commits do not write into it: a relay publishes what they hold.
     pub(crate) is_relayed: bool,
+    /// How many events of a context a broker keeps, where it has a limit.
+    pub(crate) keeps: Option<usize>,
+    /// A broker delivers nothing for now.
+    pub(crate) is_held: bool,
 }
 
 impl Log {
@@ -32,7 +42,9 @@ impl Log {
     pub(crate) fn append(&mut self, event: Envelope) -> u64 {
         let position = self.next_position();
         self.ids.insert(event.id);
-        self.contexts.entry(event.context().to_owned()).or_default().push((position, Arc::new(event)));
+        let partition = partition_of(&event.subject, self.partitions);
+        let context = self.contexts.entry(event.context().to_owned()).or_default();
+        context.entry(partition).or_default().push((position, Arc::new(event)));
         position
     }
 
@@ -40,14 +52,25 @@ impl Log {
         self.ids.contains(&id)
     }
 
-    /// The events of a context, in order.
-    pub(crate) fn context(&self, context: &str) -> &[(u64, Arc<Envelope>)] {
-        self.contexts.get(context).map_or(&[], Vec::as_slice)
+    /// How many events of a partition are gone by the limit: those with a lower index.
+    pub(crate) fn gone(&self, context: &str, partition: u32) -> usize {
+        self.keeps.map_or(0, |keeps| self.part(context, partition).len().saturating_sub(keeps))
     }
 
-    /// The events of a context after a position, in order.
+    /// Loses everything, as a broker does that loses its storage.
+    pub(crate) fn lose(&mut self) -> Vec<String> {
+        self.ids.clear();
+        std::mem::take(&mut self.contexts).into_keys().collect()
+    }
+
+    /// The events of a context's partition, in order.
+    pub(crate) fn part(&self, context: &str, partition: u32) -> &[(u64, Arc<Envelope>)] {
+        self.contexts.get(context).and_then(|parts| parts.get(&partition)).map_or(&[], Vec::as_slice)
+    }
+
+    /// The events of a context after a position, in order, where it has one partition.
     pub(crate) fn after(&self, context: &str, position: u64) -> &[(u64, Arc<Envelope>)] {
-        let events = self.context(context);
+        let events = self.part(context, 0);
         &events[events.partition_point(|(at, _)| *at <= position)..]
     }
 }

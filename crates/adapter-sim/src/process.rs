@@ -9,6 +9,7 @@ use tokio::sync::{Notify, oneshot};
 use tokio::task::AbortHandle;
 
 use crate::faults::CommitFault;
+use crate::plight::{Plight, Within};
 use crate::writer::unavailable;
 
 /// A commit that waits for its answer.
@@ -39,15 +40,24 @@ struct Memory {
 
 /// A process of the simulated world.
 pub(crate) struct Process {
-    /// 1 is the world's first.
+    /// 1 is the world's first; 0 only looks on.
     pub(crate) number: u64,
+    /// Of which replica.
+    pub(crate) replica: usize,
+    pub(crate) plight: Plight,
     memory: Mutex<Memory>,
     submitted: Notify,
 }
 
 impl Process {
-    pub(crate) fn new(number: u64) -> Arc<Self> {
-        Arc::new(Self { number, memory: Mutex::default(), submitted: Notify::new() })
+    pub(crate) fn new(number: u64, replica: usize) -> Arc<Self> {
+        let (plight, memory) = (Plight::default(), Mutex::default());
+        Arc::new(Self { number, replica, plight, memory, submitted: Notify::new() })
+    }
+
+    /// It looks on: nothing it does takes time or goes wrong.
+    pub(crate) fn is_observer(&self) -> bool {
+        self.number == 0
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory> {
@@ -58,8 +68,13 @@ impl Process {
         self.memory().dead
     }
 
-    /// Starts a task that dies with the process.
+    /// Starts a task that dies with the process and stands still while it does.
     pub(crate) fn spawn(self: &Arc<Self>, task: impl Future<Output = ()> + Send + 'static) {
+        self.spawn_outside(Within::new(self.clone(), task));
+    }
+
+    /// Starts a task that dies with the process and goes on while it stands still.
+    pub(crate) fn spawn_outside(self: &Arc<Self>, task: impl Future<Output = ()> + Send + 'static) {
         let mut memory = self.memory();
         if memory.dead {
             return;
@@ -137,6 +152,8 @@ impl Process {
         for task in tasks.values() {
             task.abort();
         }
+        // Whoever asked it something learns of it.
+        self.plight.resume();
         drop(waiting);
         Some(syncing)
     }

@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use backbone::bus::Lost;
 use backbone::environment::Clock;
 use kernel::{Duration, Timestamp};
 use tokio::sync::Notify;
@@ -12,6 +13,7 @@ use crate::disk::Disk;
 use crate::environment::{SimClock, SimIds, SimSecrets};
 use crate::faults::Faults;
 use crate::process::Process;
+use crate::snapshot::Snapshot;
 use crate::trace::Trace;
 use crate::world::{BusKind, Settings};
 use crate::writer;
@@ -29,10 +31,18 @@ pub(crate) struct Inside {
     pub(crate) faults: Faults,
     pub(crate) dice: AllDice,
     pub(crate) trace: Trace,
-    pub(crate) process: Arc<Process>,
+    /// The process of each replica, and last the one that only looks on.
+    pub(crate) processes: Vec<Arc<Process>>,
+    /// How many processes there were.
+    pub(crate) started: u64,
     pub(crate) commits: u64,
-    pub(crate) crashes: u64,
+    /// How many processes of each replica died.
+    pub(crate) crashes: Vec<u64>,
+    /// How often the broker broke all its connections.
+    pub(crate) broker_breaks: u64,
     pub(crate) panics: Vec<String>,
+    /// What the broker lost.
+    pub(crate) lost: Vec<Lost>,
 }
 
 /// A world, as its handles share it.
@@ -51,12 +61,17 @@ pub(crate) struct Shared {
 pub(crate) type Latency = std::ops::RangeInclusive<u64>;
 
 impl Shared {
-    pub(crate) fn new(seed: u64, settings: Settings) -> Arc<Self> {
-        let clock = Arc::new(SimClock::new());
+    pub(crate) fn new(seed: u64, settings: Settings, Snapshot { mut disk, at }: Snapshot) -> Arc<Self> {
+        let clock = Arc::new(SimClock::beginning(at));
         let ids = Arc::new(SimIds::new(clock.clone(), Dice::new(seed, "ids")));
         let secrets = Arc::new(SimSecrets::new(Dice::new(seed, "secrets")));
-        let mut disk = Disk::default();
-        disk.log.is_relayed = settings.bus == BusKind::Broker;
+        let is_broker = settings.bus == BusKind::Broker;
+        disk.log.is_relayed = is_broker;
+        disk.log.partitions = if is_broker { settings.partitions } else { 1 };
+        let replicas = settings.replicas;
+        let mut processes: Vec<_> =
+            (0..replicas).map(|replica| Process::new(replica as u64 + 1, replica)).collect();
+        processes.push(Process::new(0, replicas));
         let inside = Inside {
             disk,
             faults: settings.faults.clone(),
@@ -66,10 +81,13 @@ impl Shared {
                 keys: Dice::new(seed, "keys"),
             },
             trace: Trace::default(),
-            process: Process::new(1),
+            processes,
+            started: replicas as u64,
             commits: 0,
-            crashes: 0,
+            crashes: vec![0; replicas + 1],
+            broker_breaks: 0,
             panics: Vec::new(),
+            lost: Vec::new(),
         };
         Arc::new(Self {
             seed,
@@ -121,23 +139,46 @@ impl Shared {
     }
 
     /// The process dies. The sync that ran took effect or not, as a whole (`synced`, or by
-    /// chance where nobody says); what was only queued is lost. The next process can begin at
-    /// once.
+    /// chance where nobody says) or, where writes tear, the first of its commits did; what was only
+    /// queued is lost. The next process can begin at once.
     pub(crate) fn crash(&self, process: &Process, synced: Option<bool>) {
         let Some(syncing) = process.die() else { return };
-        let synced = synced.unwrap_or_else(|| self.lock().dice.faults.chance(500));
-        if synced {
-            drop(writer::write(self, process, &syncing));
-        }
-        let now = self.now();
-        let mut inside = self.lock();
-        inside.crashes += 1;
-        inside.process = Process::new(process.number + 1);
-        inside.trace.add(now, &format!("process {} died", process.number));
-        drop(inside);
+        let written = match synced {
+            Some(synced) => {
+                if synced {
+                    syncing.len()
+                } else {
+                    0
+                }
+            }
+            None => self.written(syncing.len()),
+        };
+        drop(writer::write(self, process, &syncing[..written]));
+        self.succeed(process, "died");
+        self.lock().crashes[process.replica] += 1;
         self.news.notify_waiters();
         // Only now do receivers learn that their answer will never come.
         drop(syncing);
+    }
+
+    /// How many commits of a sync of `count` were written when the process died, by chance.
+    fn written(&self, count: usize) -> usize {
+        let mut inside = self.lock();
+        let Inside { faults, dice, .. } = &mut *inside;
+        if faults.torn_permille > 0 && dice.faults.chance(faults.torn_permille) {
+            return dice.faults.below(count as u64 + 1) as usize;
+        }
+        if dice.faults.chance(500) { count } else { 0 }
+    }
+
+    /// Another process takes a process's place.
+    pub(crate) fn succeed(&self, process: &Process, end: &str) {
+        let now = self.now();
+        let mut inside = self.lock();
+        inside.started += 1;
+        let (number, replica) = (inside.started, process.replica);
+        inside.processes[replica] = Process::new(number, replica);
+        inside.trace.add(now, &format!("process {} of replica {replica} {end}", process.number));
     }
 
     pub(crate) fn panicked(&self, task: &str, panic: &(dyn Any + Send)) {

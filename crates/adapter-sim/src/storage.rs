@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use backbone::journal::{Error, Journal, Schema, Storage};
+use backbone::journal::{Error, Journal, Schema, Sent, Storage};
 
 use crate::journal::{SimJournal, reading};
+use crate::plight::Side;
 use crate::process::Process;
 use crate::shared::Shared;
 use crate::writer;
@@ -30,13 +31,23 @@ impl Storage for SimStorage {
         }
         drop(inside);
         if process.needs_writer() {
-            process.spawn(writer::run(shared.clone(), process.clone()));
+            process.spawn_outside(writer::run(shared.clone(), process.clone()));
         }
         let (shared, process) = (shared.clone(), process.clone());
         Ok(Arc::new(SimJournal { shared, process, service: schema.service }))
     }
 
+    async fn published_by(&self, service: &str, after: u64, limit: usize) -> Result<Vec<Sent>, Error> {
+        let Self { shared, process } = self;
+        let reached = shared.request(process, Side::Store, &shared.settings.read_time_ms).await;
+        reached.map_err(|reason| reading("reading what a service published", reason))?;
+        let inside = shared.lock();
+        let Some(service) = inside.disk.services.get(service) else { return Ok(Vec::new()) };
+        let start = service.outgoing.partition_point(|sent| sent.position <= after);
+        Ok(service.outgoing[start..].iter().take(limit).cloned().collect())
+    }
+
     fn is_shared(&self) -> bool {
-        false
+        self.shared.settings.replicas > 1
     }
 }

@@ -2,4 +2,5 @@
 
 mod determinism;
 mod faults;
+mod replicas;
 mod suites;

@@ -8,13 +8,17 @@ use backbone::journal::Storage;
 use backbone::keyring::KeyRing;
 use kernel::Timestamp;
 
+use crate::broker::Queue;
 use crate::bus::SimBus;
 use crate::dice::Dice;
+use crate::effects::Effect;
 use crate::environment::SimSpawner;
 use crate::faults::{CommitFault, Faults};
 use crate::keyring::SimKeyRing;
+use crate::plight::{Side, Within};
 use crate::process::Process;
 use crate::shared::{Latency, Shared};
+use crate::snapshot::Snapshot;
 use crate::storage::SimStorage;
 
 /// How the bus behaves.
@@ -32,6 +36,10 @@ pub enum BusKind {
 pub struct Settings {
     /// How the bus behaves.
     pub bus: BusKind,
+    /// Over how many partitions a broker spreads the subjects of a context.
+    pub partitions: u32,
+    /// How many processes share the store, each with a broker between its services.
+    pub replicas: usize,
     /// How long a sync takes.
     pub sync_time_ms: Latency,
     /// How long a read takes.
@@ -48,6 +56,8 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             bus: BusKind::Log,
+            partitions: 1,
+            replicas: 1,
             sync_time_ms: 1..=4,
             read_time_ms: 0..=1,
             delivery_time_ms: 0..=2,
@@ -57,11 +67,13 @@ impl Default for Settings {
     }
 }
 
-/// A world in memory: one disk, one broker, one key store, and one process after another that
-/// uses them. Clones are the same world. Must be made on the runtime that it runs on.
+/// A world in memory, as one of its replicas sees it: one disk, one broker, one key store, and one
+/// process after another that uses them. Clones are the same. Must be made on the runtime that it
+/// runs on.
 #[derive(Clone)]
 pub struct SimWorld {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
+    replica: usize,
 }
 
 impl SimWorld {
@@ -72,7 +84,32 @@ impl SimWorld {
 
     /// A world as `settings` say.
     pub fn with(seed: u64, settings: Settings) -> Self {
-        Self { shared: Shared::new(seed, settings) }
+        Self::from(seed, settings, Snapshot::default())
+    }
+
+    /// A world that begins with what was durable in another.
+    pub fn from(seed: u64, settings: Settings, snapshot: Snapshot) -> Self {
+        assert!(
+            settings.replicas == 1 || settings.bus == BusKind::Broker,
+            "the embedded log is part of a store that one process alone writes"
+        );
+        Self { shared: Shared::new(seed, settings, snapshot), replica: 0 }
+    }
+
+    /// What is durable now.
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot { disk: self.shared.lock().disk.clone(), at: self.now() }
+    }
+
+    /// The same world as its replica with this number sees it, from 0.
+    pub fn replica(&self, number: usize) -> Self {
+        assert!(number < self.shared.settings.replicas, "there is no replica {number}");
+        Self { shared: self.shared.clone(), replica: number }
+    }
+
+    /// The same world as somebody sees it who only looks on: nothing takes time or goes wrong.
+    pub fn observer(&self) -> Self {
+        Self { shared: self.shared.clone(), replica: self.shared.settings.replicas }
     }
 
     /// The seed, for the message of a failing test.
@@ -86,7 +123,7 @@ impl SimWorld {
     }
 
     fn process(&self) -> Arc<Process> {
-        self.shared.lock().process.clone()
+        self.shared.lock().processes[self.replica].clone()
     }
 
     // ── what the process that runs now has ──────────────────────────────────────────────────
@@ -128,12 +165,66 @@ impl SimWorld {
         self.shared.crash(&process, None);
     }
 
-    /// How many processes have died.
-    pub fn crashes(&self) -> u64 {
-        self.shared.lock().crashes
+    /// Ends the process, whose tasks have ended in order: the next one can begin at once.
+    pub fn end(&self) {
+        let process = self.process();
+        if process.die().is_some() {
+            self.shared.succeed(&process, "ended");
+        }
     }
 
-    /// Waits until more than `seen` processes have died; gives how many.
+    /// Stops the process where it stands while the clock goes on, as a machine does that is moved or
+    /// swaps. With `holds`, what it had submitted arrives only when it goes on.
+    pub fn pause(&self, holds: bool) {
+        let process = self.process();
+        self.shared.note(&format!("process {} stands still", process.number));
+        process.plight.pause(holds);
+    }
+
+    /// It goes on, and believes what it believed.
+    pub fn resume(&self) {
+        let process = self.process();
+        self.shared.note(&format!("process {} goes on", process.number));
+        process.plight.resume();
+    }
+
+    /// The process reaches one of those that it talks to no more, until `heal`.
+    pub fn cut(&self, side: Side) {
+        let process = self.process();
+        self.shared.note(&format!("process {} is cut off from {side:?}", process.number));
+        process.plight.cut(side);
+        // Those who wait for the broker look up.
+        self.shared.news.notify_waiters();
+    }
+
+    /// The process reaches everybody again.
+    pub fn heal(&self) {
+        self.process().plight.heal();
+    }
+
+    /// The broker dies and starts again: all connections break, what was on its way to it is lost
+    /// or not, and whatever was not acknowledged comes again.
+    pub fn crash_broker(&self) {
+        self.shared.note("the broker died");
+        let mut inside = self.shared.lock();
+        inside.broker_breaks += 1;
+        inside.disk.queues.values_mut().for_each(Queue::break_off);
+        drop(inside);
+        self.shared.news.notify_waiters();
+    }
+
+    /// Does something of the process that it does not spawn itself, a request that came to it: it
+    /// stands still while the process does.
+    pub fn within<F: Future>(&self, future: F) -> impl Future<Output = F::Output> {
+        Within::new(self.process(), future)
+    }
+
+    /// How many processes of this replica have died.
+    pub fn crashes(&self) -> u64 {
+        self.shared.lock().crashes[self.replica]
+    }
+
+    /// Waits until more than `seen` processes of this replica have died; gives how many.
     pub async fn crashed(&self, seen: u64) -> u64 {
         loop {
             let news = self.shared.news.notified();
@@ -158,6 +249,13 @@ impl SimWorld {
     }
 
     // ── what happened ───────────────────────────────────────────────────────────────────────
+
+    /// What a service's consumers took in, in the order in which it became durable, where they keep
+    /// inboxes.
+    pub fn effects(&self, service: &str) -> Vec<Effect> {
+        let inside = self.shared.lock();
+        inside.disk.services.get(service).map_or_else(Vec::new, |service| service.effects.clone())
+    }
 
     /// How many commits were submitted.
     pub fn commits(&self) -> u64 {

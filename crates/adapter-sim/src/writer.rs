@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use backbone::commit::{Commit, Outcome};
+use backbone::commit::Outcome;
 use backbone::journal::Error;
-use backbone::keyring::SEALED;
-use kernel::{Duration, Timestamp, stable_hash};
+use kernel::{Duration, Timestamp};
 
-use crate::apply::{self, Meets, Refused};
+use crate::apply::{self, Meets};
+use crate::digest::digest;
 use crate::faults::CommitFault;
+use crate::network::ANSWER_LIMIT;
+use crate::plight::Side;
 use crate::process::{Pending, Process};
 use crate::shared::{Inside, Shared};
 
@@ -20,17 +22,34 @@ pub(crate) async fn run(shared: Arc<Shared>, process: Arc<Process>) {
         let fates = process.begin_sync(shared.settings.batch_max).await;
         let crash = crash_of(&shared, &fates);
         let slow = shared.fails("slow sync", |faults| faults.slow_sync_permille);
-        shared.pass(&shared.settings.sync_time_ms).await;
+        if !process.is_observer() {
+            shared.pass(&shared.settings.sync_time_ms).await;
+        }
         if slow {
             let longer: Duration = shared.lock().faults.slow_sync;
             shared.sleep(longer).await;
         }
         if let Some(synced) = crash {
-            shared.crash(&process, Some(synced));
+            shared.crash(&process, synced);
             return;
         }
+        process.plight.until_delivered().await;
+        let is_cut = process.plight.is_cut(Side::Store);
         let batch = process.end_sync();
-        let answers = write(&shared, &process, &batch);
+        // What is cut off in the middle of a commit may have got through.
+        let answers = if is_cut && !shared.lock().dice.faults.chance(500) {
+            nothing_arrived(&shared, &process, &batch)
+        } else {
+            write(&shared, &process, &batch)
+        };
+        if is_cut {
+            // The answers get lost: whoever asks gives up at some time.
+            shared.sleep(ANSWER_LIMIT).await;
+            for pending in batch {
+                drop(pending.reply.send(Err(unavailable("no answer: cut off"))));
+            }
+            continue;
+        }
         for (pending, answer) in batch.into_iter().zip(answers) {
             // Whoever asked may have gone away; the commit stands all the same.
             drop(pending.reply.send(answer));
@@ -38,16 +57,27 @@ pub(crate) async fn run(shared: Arc<Shared>, process: Arc<Process>) {
     }
 }
 
-/// Whether the process dies with this sync, and whether the sync was done by then.
-fn crash_of(shared: &Shared, fates: &[CommitFault]) -> Option<bool> {
+/// Whether the process dies with this sync, and whether the sync was done by then, where that is
+/// certain.
+fn crash_of(shared: &Shared, fates: &[CommitFault]) -> Option<Option<bool>> {
     if fates.contains(&CommitFault::CrashBefore) {
-        return Some(false);
+        return Some(Some(false));
     }
     if fates.contains(&CommitFault::CrashAfter) {
-        return Some(true);
+        return Some(Some(true));
     }
-    let dies = shared.fails("crash", |faults| faults.crash_permille);
-    dies.then(|| shared.lock().dice.faults.chance(500))
+    shared.fails("crash", |faults| faults.crash_permille).then_some(None)
+}
+
+/// A batch is lost on its way: what was built on it will not be written either.
+fn nothing_arrived(shared: &Shared, process: &Process, batch: &[Pending]) -> Vec<Answer> {
+    let lost = |pending: &Pending| {
+        let Pending { number, service, commit, .. } = pending;
+        shared.note(&format!("commit {number} of {service} never arrived"));
+        process.remember_failure(service, commit.ticket);
+        Err(unavailable("it never arrived"))
+    };
+    batch.iter().map(lost).collect()
 }
 
 /// Makes a batch durable and visible at one instant, in order.
@@ -71,19 +101,6 @@ pub(crate) fn write(shared: &Shared, process: &Process, batch: &[Pending]) -> Ve
     answers
 }
 
-/// The same for the same commit of another run: without ciphertexts, whose nonces no seed reaches.
-fn digest(commit: &Commit) -> u64 {
-    let shown = format!("{commit:?}");
-    let is_cipher = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=');
-    let mut parts = shown.split(SEALED);
-    let mut seen = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        seen.push_str(SEALED);
-        seen.push_str(part.trim_start_matches(is_cipher));
-    }
-    stable_hash(seen.as_bytes())
-}
-
 fn write_one(inside: &mut Inside, process: &Process, pending: &Pending, now: Timestamp) -> Answer {
     let Pending { service, commit, fate, .. } = pending;
     let result = if *fate == Some(CommitFault::NotWritten) {
@@ -93,11 +110,7 @@ fn write_one(inside: &mut Inside, process: &Process, pending: &Pending, now: Tim
         let disk = &mut inside.disk;
         match apply::apply(disk.services.entry(service).or_default(), &mut disk.log, commit, meets) {
             Ok(position) => Ok(Outcome::Committed { position }),
-            Err(Refused::Conflict(which)) => Ok(Outcome::Conflict { which }),
-            Err(Refused::Duplicate(answer)) => Ok(Outcome::Duplicate(answer)),
-            Err(Refused::Taken(events)) => Ok(Outcome::Taken { events }),
-            Err(Refused::Fenced(lease)) => Ok(Outcome::Fenced { lease }),
-            Err(Refused::Malformed(what)) => Err(Error::Malformed(what)),
+            Err(refused) => refused.answer(),
         }
     };
     if !matches!(result, Ok(Outcome::Committed { .. })) {

@@ -228,19 +228,37 @@ impl Attempt {
     }
 
     fn settle(self) -> Settled {
-        let answer = match self.verdict {
-            Ok(position) => Ok(Outcome::Committed { position }),
-            Err(Failure::Conflict(which)) => Ok(Outcome::Conflict { which }),
-            Err(Failure::Duplicate(answer)) => Ok(Outcome::Duplicate(answer)),
-            Err(Failure::Taken(events)) => Ok(Outcome::Taken { events }),
-            Err(Failure::Fenced(lease)) => Ok(Outcome::Fenced { lease }),
-            Err(Failure::Malformed(what)) => Err(Error::Malformed(what)),
-            Err(Failure::Other(error)) => Err(error),
-            Err(Failure::Sqlite(error)) => Err(error::journal(WRITING, &error)),
-        };
+        let answer = answer(self.verdict);
         match self.work {
             Work::Commit { reply, .. } => Settled::Commit(reply, answer),
             Work::Publish { reply, .. } => Settled::Publish(reply, answer.map(drop)),
         }
     }
+}
+
+/// A verdict as the port says it.
+fn answer(verdict: Result<u64, Failure>) -> Result<Outcome, Error> {
+    match verdict {
+        Ok(position) => Ok(Outcome::Committed { position }),
+        Err(Failure::Conflict(which)) => Ok(Outcome::Conflict { which }),
+        Err(Failure::Duplicate(answer)) => Ok(Outcome::Duplicate(answer)),
+        Err(Failure::Taken(events)) => Ok(Outcome::Taken { events }),
+        Err(Failure::Fenced(lease)) => Ok(Outcome::Fenced { lease }),
+        Err(Failure::Malformed(what)) => Err(Error::Malformed(what)),
+        Err(Failure::Other(error)) => Err(error),
+        Err(Failure::Sqlite(error)) => Err(error::journal(WRITING, &error)),
+    }
+}
+
+/// Writes a commit, takes it back, and says what would have been answered.
+pub(crate) fn rehearse(conn: &Connection, tables: &Tables, commit: &Commit) -> Result<Outcome, Error> {
+    let failed = |error: rusqlite::Error| error::journal("rehearsing a commit", &error);
+    if let Err(failure) = apply::check(tables, commit) {
+        return answer(Err(failure));
+    }
+    let end = log::end(conn).map_err(failed)?;
+    conn.execute_batch("SAVEPOINT one").map_err(failed)?;
+    let verdict = apply::write(conn, tables, commit, None, end);
+    conn.execute_batch("ROLLBACK TO one; RELEASE one").map_err(failed)?;
+    answer(verdict)
 }

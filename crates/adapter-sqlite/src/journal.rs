@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use backbone::collection::{Collection, Query};
-use backbone::commit::{Answer, Commit, Fence, StoredEvent};
+use backbone::commit::{Answer, Commit, Fence, Outcome, StoredEvent};
 use backbone::journal::{
     Error, Journal, LeaseRequest, Prune, Pruned, Recorded, Schema, Sent, ShadowStep, Storage, Stored,
     StoredDocument, Submission, Want,
@@ -17,9 +17,10 @@ use crate::open::Inner;
 use crate::queue::{Job, Task};
 use crate::readers::Size;
 use crate::tables::{CollectionTables, Tables};
-use crate::{error, leases, log, prune, query, rows, schema, writer};
+use crate::{batch, error, leases, log, prune, query, rows, schema, writer};
 
 const LEASING: &str = "taking a lease";
+const READING: &str = "reading what a service published";
 const PRUNING: &str = "forgetting what is old";
 
 /// Opens the journals of services.
@@ -37,6 +38,15 @@ impl Storage for SqliteStorage {
             self.0.readers.read("opening a service's tables", Size::Few, check).await??;
         }
         Ok(Arc::new(journal))
+    }
+
+    async fn published_by(&self, service: &str, after: u64, limit: usize) -> Result<Vec<Sent>, Error> {
+        let service = service.to_owned();
+        let read = move |conn: &Connection| {
+            let found = log::of(conn, &service, after, limit)?;
+            Ok(found.into_iter().map(|(position, envelope)| Sent { position, envelope }).collect())
+        };
+        self.0.readers.read(READING, Size::of(limit), read).await
     }
 
     /// One process a directory: the lock sees to it.
@@ -73,6 +83,19 @@ impl Journal for SqliteJournal {
         let (reply, answer) = oneshot::channel();
         self.inner.submit(Job::Commit { tables: self.tables.clone(), commit: Box::new(commit), reply });
         answer
+    }
+
+    /// On the writer's own connection, between two groups of commits.
+    async fn rehearse(&self, commit: Commit) -> Result<Outcome, Error> {
+        let tables = self.tables.clone();
+        let (told, outcome) = oneshot::channel();
+        let run = move |conn: &Connection| {
+            // Whoever asked may have gone away.
+            let _ = told.send(batch::rehearse(conn, &tables, &commit)?);
+            Ok(())
+        };
+        self.change_tables(Box::new(run)).await?;
+        outcome.await.map_err(|_| error::unavailable("rehearsing a commit", writer::GONE))
     }
 
     async fn load(&self, wants: Vec<Want>) -> Result<Vec<Stored>, Error> {

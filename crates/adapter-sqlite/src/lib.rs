@@ -13,6 +13,7 @@ mod bus;
 mod checkpointer;
 mod directory;
 mod error;
+mod export;
 mod journal;
 mod keyfile;
 mod keyring;
@@ -38,6 +39,7 @@ mod tail;
 mod tests;
 mod writer;
 
+pub use export::{Each, Export};
 pub use keyring::{KeyRingError, SqliteKeyRing};
 pub use master_key::{MASTER_KEY_FILE, MasterKey, MasterKeyError, new_data_key};
 pub use open::OpenError;

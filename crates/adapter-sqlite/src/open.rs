@@ -285,7 +285,8 @@ pub(crate) fn mark_in_use(conn: &Connection) -> rusqlite::Result<()> {
     conn.execute("INSERT OR REPLACE INTO _meta (key, value) VALUES ('running', 'yes')", []).map(drop)
 }
 
-fn is_clean(conn: &Connection) -> rusqlite::Result<bool> {
+/// Whether whoever used the file last left it in order.
+pub(crate) fn is_clean(conn: &Connection) -> rusqlite::Result<bool> {
     let running = conn.query_row("SELECT 1 FROM _meta WHERE key = 'running'", [], |_| Ok(())).optional()?;
     Ok(running.is_none())
 }

@@ -59,17 +59,22 @@ pub(crate) fn make(conn: &Connection, tables: &Tables) -> Result<(), Error> {
 /// Says what is missing without making it: for a store that is only read.
 pub(crate) fn check(conn: &Connection, tables: &Tables) -> Result<(), Error> {
     for (name, collection) in &tables.collections {
-        let wanted = Declared::of(collection.collection);
-        match kept(conn, &tables.prefix, name).map_err(|e| error::journal(OPENING, &e))? {
-            Some((kept, _)) if kept.columns == wanted.columns => {}
-            Some((kept, _)) => return Err(differs(tables.service, name, &kept.columns, &wanted.columns)),
-            None => {
-                let service = tables.service;
-                return Err(Error::Unusable(format!("{service} never kept `{name}` in this directory")));
-            }
+        if !check_columns(conn, tables, collection.collection)? {
+            let service = tables.service;
+            return Err(Error::Unusable(format!("{service} never kept `{name}` in this directory")));
         }
     }
     Ok(())
+}
+
+/// Refuses a collection that is kept with other columns; false where it was never kept.
+pub(crate) fn check_columns(conn: &Connection, tables: &Tables, of: &Collection) -> Result<bool, Error> {
+    let wanted = Declared::of(of);
+    match kept(conn, &tables.prefix, of.name).map_err(|e| error::journal(OPENING, &e))? {
+        Some((kept, _)) if kept.columns == wanted.columns => Ok(true),
+        Some((kept, _)) => Err(differs(tables.service, of.name, &kept.columns, &wanted.columns)),
+        None => Ok(false),
+    }
 }
 
 fn make_service(conn: &Connection, tables: &Tables) -> rusqlite::Result<()> {
@@ -193,7 +198,8 @@ fn differs(service: &str, collection: &str, kept: &str, wanted: &str) -> Error {
     ))
 }
 
-fn is_empty(conn: &Connection, table: &str) -> rusqlite::Result<bool> {
+/// True where a table has no row.
+pub(crate) fn is_empty(conn: &Connection, table: &str) -> rusqlite::Result<bool> {
     Ok(conn.query_row(&format!("SELECT 1 FROM {table} LIMIT 1"), [], |_| Ok(())).optional()?.is_none())
 }
 
@@ -258,7 +264,10 @@ fn make_views(conn: &Connection, prefix: &str, table: &str, of: &Collection) -> 
     of.children.iter().try_for_each(|child| {
         conn.execute_batch(&format!(
             "CREATE VIEW {prefix}_{name}_{child} AS SELECT parent.id AS parent, child.key AS place, \
-             child.value AS value FROM {table} parent, json_each(CAST(parent.body AS TEXT), '$.{child}') child"
+             CASE child.type WHEN 'text' THEN json_quote(child.value) WHEN 'true' THEN 'true' WHEN 'false' THEN \
+             'false' WHEN 'null' THEN 'null' ELSE child.value END AS value FROM {table} parent, \
+             json_each(CAST(parent.body AS TEXT), '$.{child}') child WHERE json_type(CAST(parent.body AS TEXT), \
+             '$.{child}') = 'array'"
         ))
     })
 }

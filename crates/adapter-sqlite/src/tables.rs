@@ -179,6 +179,11 @@ impl DocumentSql {
 }
 
 impl StoredColumn {
+    /// Its quoted name.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Whether an update that changes these indexed columns writes this one.
     pub(crate) fn is_in(&self, changed: usize) -> bool {
         self.bit.is_none_or(|bit| changed & (1 << bit) != 0)

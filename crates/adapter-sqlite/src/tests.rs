@@ -3,9 +3,11 @@
 mod backup;
 mod crash;
 mod directory;
+mod export;
 mod keys;
 mod limits;
 mod one_sync;
+mod reports;
 mod restore;
 mod retention;
 mod sample;

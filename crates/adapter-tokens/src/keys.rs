@@ -1,8 +1,10 @@
 //! Signing keys in files below `<data directory>/token-keys`, readable by their owner alone:
 //!
 //! - `development.pem`: made at first start, signs for every service; refused in production.
-//! - `<service>/<kid>.pem`: a service's own; the one whose name sorts last signs, the others are
-//!   still believed (rotation with overlap: add the new one, wait five minutes, delete the old).
+//! - `<service>/<kid>.pem`: a service's own. All are published and believed; the one whose name
+//!   sorts last signs, but not in the first two minutes of its life (names are the time in µs), so
+//!   that other processes know it before they meet it. Rotation with overlap: add the new one, wait
+//!   ten minutes, delete the old.
 //! - `jwks.json`: public keys of services that run elsewhere.
 
 use std::collections::BTreeMap;
@@ -17,6 +19,7 @@ use aws_lc_rs::signature::KeyPair as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jsonwebtoken::EncodingKey;
+use kernel::{Duration, Timestamp};
 use serde::Deserialize;
 
 use crate::Secret;
@@ -25,6 +28,9 @@ use crate::public_key::Jwk;
 const FOLDER: &str = "token-keys";
 const DEVELOPMENT: &str = "development.pem";
 const ELSEWHERE: &str = "jwks.json";
+/// How long a new key is published before it signs: others read published keys every minute, and
+/// the process itself reads its files every half minute.
+const OVERLAP: Duration = Duration::from_secs(120);
 
 /// Whether development keys will do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,14 +100,18 @@ fn file_error(operation: &'static str, path: &Path, source: std::io::Error) -> K
 pub(crate) struct SigningKey {
     pub(crate) kid: String,
     pub(crate) key: Secret<EncodingKey>,
+    /// When it was made, where its name says so.
+    made: Option<Timestamp>,
 }
 
 /// The keys of this process, as they stand in the files now.
 pub struct SigningKeys {
     folder: PathBuf,
     development: Option<SigningKey>,
-    by_service: BTreeMap<String, SigningKey>,
+    /// The older ones first.
+    by_service: BTreeMap<String, Vec<SigningKey>>,
     public: Vec<Jwk>,
+    elsewhere: Vec<Jwk>,
 }
 
 impl std::fmt::Debug for SigningKeys {
@@ -146,6 +156,7 @@ impl SigningKeys {
             development: None,
             by_service: BTreeMap::new(),
             public: Vec::new(),
+            elsewhere: Vec::new(),
         };
         let path = folder.join(DEVELOPMENT);
         let known_development = match path.exists() {
@@ -160,40 +171,54 @@ impl SigningKeys {
             let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
             let kid = format!("{service}-{stem}");
             keys.public.push(pair.public(kid.clone(), vec![service.clone()]));
-            // Files come sorted by name: the last one stays.
-            keys.by_service.insert(service, SigningKey { kid, key: pair.private });
+            let made = stem.parse().ok().map(Timestamp::from_micros);
+            // Files come sorted by name.
+            keys.by_service.entry(service).or_default().push(SigningKey { kid, key: pair.private, made });
         }
         if let (Some(pair), Mode::Development) = (known_development, mode) {
             let kid = format!("development-{}", pair.fingerprint());
             keys.public.push(pair.public(kid.clone(), vec!["*".to_owned()]));
-            keys.development = Some(SigningKey { kid, key: pair.private });
+            keys.development = Some(SigningKey { kid, key: pair.private, made: None });
         }
         let elsewhere = read_elsewhere(&folder.join(ELSEWHERE))?;
         // A key that is good for everybody is a development key, whoever published it.
         let believed =
             |jwk: &Jwk| mode == Mode::Development || !jwk.issuers.iter().any(|issuer| issuer == "*");
-        keys.public.extend(elsewhere.into_iter().filter(believed));
+        keys.elsewhere = elsewhere.into_iter().filter(believed).collect();
         Ok(keys)
     }
 
     /// The keys as the files are now: rotation without a restart.
     pub(crate) fn reread(&self) -> Result<Self, KeyError> {
-        let mode = if self.development.is_some() { Mode::Development } else { Mode::Production };
-        Self::read(&self.folder, mode)
+        Self::read(&self.folder, self.mode())
     }
 
-    pub(crate) fn for_issuer(&self, issuer: &str) -> Option<&SigningKey> {
-        self.by_service.get(issuer).or(self.development.as_ref())
+    /// The key that signs for an issuer: its newest that others have had the time to read.
+    pub(crate) fn for_issuer(&self, issuer: &str, now: Timestamp) -> Option<&SigningKey> {
+        let Some(own) = self.by_service.get(issuer) else { return self.development.as_ref() };
+        let is_known = |key: &&SigningKey| key.made.is_none_or(|made| made.plus(OVERLAP) <= now);
+        own.iter().rev().find(is_known).or(own.first())
     }
 
-    /// The public keys, for `GET /.well-known/jwks.json`.
+    /// The public keys of this process, for `GET /.well-known/jwks.json`.
     pub fn public(&self) -> &[Jwk] {
         &self.public
     }
+
+    /// All that its files say to believe.
+    pub(crate) fn believed(&self) -> Vec<Jwk> {
+        self.public.iter().chain(&self.elsewhere).cloned().collect()
+    }
+
+    /// Whether keys that are for all are believed.
+    pub(crate) fn mode(&self) -> Mode {
+        if self.development.is_some() { Mode::Development } else { Mode::Production }
+    }
 }
 
-/// Makes a key for a service, which signs from the next reading on because names sort by time.
-pub fn generate(data_directory: &Path, service: &str, now: kernel::Timestamp) -> Result<PathBuf, KeyError> {
+/// Makes a key for a service: published from the next reading on, and signing two minutes later
+/// where there is an older one, because names say the time.
+pub fn generate(data_directory: &Path, service: &str, now: Timestamp) -> Result<PathBuf, KeyError> {
     let folder = data_directory.join(FOLDER);
     make_folder(&folder)?;
     let folder = folder.join(service);
@@ -294,9 +319,10 @@ fn service_files(folder: &Path) -> Result<Vec<(String, PathBuf)>, KeyError> {
     Ok(files)
 }
 
+/// A JWKS.
 #[derive(Deserialize)]
-struct Published {
-    keys: Vec<Jwk>,
+pub(crate) struct Published {
+    pub(crate) keys: Vec<Jwk>,
 }
 
 fn read_elsewhere(path: &Path) -> Result<Vec<Jwk>, KeyError> {

@@ -4,9 +4,9 @@
 //! comes from. A token, a key or a claim never stands in an error or a `Debug` output.
 
 mod claims;
+mod elsewhere;
 mod keys;
 mod public_key;
-mod replay;
 mod secret;
 mod signed_tokens;
 #[cfg(test)]

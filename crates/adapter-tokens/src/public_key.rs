@@ -1,6 +1,7 @@
 //! Public keys by `kid`, each bound to the issuers that may sign with it, as a JWKS shows them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -56,11 +57,11 @@ impl PublicKey {
 
 /// The keys by `kid`. What is not an RSA signing key for RS256 is left out: a foreign key in a
 /// JWKS must not stop ours.
-pub(crate) fn by_kid(keys: &[Jwk]) -> BTreeMap<String, PublicKey> {
+pub(crate) fn by_kid(keys: &[Jwk]) -> BTreeMap<String, Arc<PublicKey>> {
     let ours = |jwk: &&Jwk| jwk.kty == "RSA" && jwk.alg == "RS256" && jwk.usage == "sig";
     let read = |jwk: &Jwk| {
         let key = DecodingKey::from_rsa_components(&jwk.n, &jwk.e).ok()?;
-        Some((jwk.kid.clone(), PublicKey { key, issuers: jwk.issuers.clone() }))
+        Some((jwk.kid.clone(), Arc::new(PublicKey { key, issuers: jwk.issuers.clone() })))
     };
     keys.iter().filter(ours).filter_map(read).collect()
 }

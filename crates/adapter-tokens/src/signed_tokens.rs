@@ -7,18 +7,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use aws_lc_rs::digest::{SHA256, digest};
 use backbone::environment::Environment;
 use backbone::route::{Caller, Role};
-use backbone::tokens::{CallPermissions, TokenError, Tokens, Verified};
+use backbone::tokens::{CallPermissions, Once, TokenError, Tokens, Verified};
 use jsonwebtoken::{Algorithm, Header, Validation};
 use kernel::{Duration, Timestamp};
 use lru::LruCache;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::sync::Notify;
 use uuid::Uuid;
 
 use crate::claims::{AUDIENCE, PEOPLE_ISSUER, PERSON_TYPE, PersonClaims, SERVICE_TYPE, ServiceClaims};
-use crate::keys::SigningKeys;
+use crate::elsewhere::{Elsewhere, Sought, claimed_issuer};
+use crate::keys::{Published, SigningKeys};
 use crate::public_key::{Jwk, PublicKey, by_kid};
-use crate::replay::{Replays, Seen};
 
 const LIFETIME_SECONDS: u64 = 5 * 60;
 const REUSE_SECONDS: u64 = 4 * 60;
@@ -32,15 +33,11 @@ const ID_BYTES_MAX: usize = 128;
 pub struct Limits {
     /// Checked tokens.
     pub verified: NonZeroUsize,
-    /// Requests made with services' tokens that have not ended: eight bytes each, and about twice
-    /// that while the memory grows. Full, services' requests get 503.
-    pub requests: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        // 6 million requests in five and a half minutes are 18,000 a second.
-        Self { verified: NonZeroUsize::new(10_000).expect("not zero"), requests: 6_000_000 }
+        Self { verified: NonZeroUsize::new(10_000).expect("not zero") }
     }
 }
 
@@ -49,14 +46,15 @@ pub struct SignedTokens {
     environment: Environment,
     permissions: CallPermissions,
     keys: Mutex<Keys>,
+    elsewhere: Mutex<Elsewhere>,
+    wanted: Arc<Notify>,
     made: Mutex<HashMap<(String, String), Made>>,
     verified: Mutex<LruCache<[u8; 32], Arc<Known>>>,
-    replays: Mutex<Replays>,
 }
 
 struct Keys {
     signing: Arc<SigningKeys>,
-    public: Arc<BTreeMap<String, PublicKey>>,
+    public: Arc<BTreeMap<String, Arc<PublicKey>>>,
     refreshed: u64,
 }
 
@@ -89,6 +87,10 @@ fn seconds(at: Timestamp) -> u64 {
     u64::try_from(at.as_micros() / 1_000_000).unwrap_or(0)
 }
 
+fn at(seconds: u64) -> Timestamp {
+    Timestamp::from_micros(i64::try_from(seconds.saturating_mul(1_000_000)).unwrap_or(i64::MAX))
+}
+
 impl SignedTokens {
     /// Tokens with these keys; `permissions` says who may call what.
     pub fn new(
@@ -97,15 +99,16 @@ impl SignedTokens {
         environment: Environment,
         limits: Limits,
     ) -> Self {
-        let public = Arc::new(by_kid(keys.public()));
+        let public = Arc::new(by_kid(&keys.believed()));
         let refreshed = seconds(environment.clock.now());
         Self {
             environment,
             permissions,
             keys: Mutex::new(Keys { signing: Arc::new(keys), public, refreshed }),
+            elsewhere: Mutex::default(),
+            wanted: Arc::default(),
             made: Mutex::default(),
             verified: Mutex::new(LruCache::new(limits.verified)),
-            replays: Mutex::new(Replays::new(limits.requests)),
         }
     }
 
@@ -113,7 +116,7 @@ impl SignedTokens {
         seconds(self.environment.clock.now())
     }
 
-    /// The public keys, for `GET /.well-known/jwks.json`.
+    /// The public keys of this process, for `GET /.well-known/jwks.json`.
     pub fn jwks(&self) -> serde_json::Value {
         let keys: Vec<Jwk> = lock(&self.keys).signing.public().to_vec();
         serde_json::json!({"keys": keys})
@@ -124,31 +127,84 @@ impl SignedTokens {
         let mut keys = lock(&self.keys);
         keys.refreshed = self.now();
         let read = keys.signing.reread()?;
-        keys.public = Arc::new(by_kid(read.public()));
-        keys.signing = Arc::new(read);
+        let before = std::mem::replace(&mut keys.signing, Arc::new(read));
+        if before.believed() == keys.signing.believed() {
+            return Ok(());
+        }
+        keys.public = Arc::new(by_kid(&keys.signing.believed()));
         drop(keys);
         lock(&self.made).clear();
         lock(&self.verified).clear();
         Ok(())
     }
 
-    /// The keys; an unknown one may be new, so it is looked for, every ten seconds at most.
-    fn public_keys(&self, kid: &str) -> Arc<BTreeMap<String, PublicKey>> {
-        let (public, refreshed) = {
-            let keys = lock(&self.keys);
-            (Arc::clone(&keys.public), keys.refreshed)
-        };
-        if public.contains_key(kid) || self.now() < refreshed + REFRESH_SECONDS {
-            return public;
+    /// Believes what a process publishes, for these services, from now on: whoever holds the tokens
+    /// asks those that `due` names and tells `learn`.
+    pub fn follow(&self, process: String, services: Vec<String>) {
+        lock(&self.elsewhere).follow(process, services);
+    }
+
+    /// The processes whose keys are to be read now.
+    pub fn due(&self) -> Vec<String> {
+        let now = self.now();
+        lock(&self.elsewhere).due(now)
+    }
+
+    /// Rung when somebody is due before their time: a token has come with a key that may be new.
+    pub fn wanted(&self) -> Arc<Notify> {
+        self.wanted.clone()
+    }
+
+    /// Takes the JWKS of a process; `None` where it gave none, and what was known of it stays.
+    /// False where it is no JWKS.
+    pub fn learn(&self, process: &str, jwks: Option<&[u8]>) -> bool {
+        let read = jwks.map(|jwks| serde_json::from_slice::<Published>(jwks).ok().map(|read| read.keys));
+        let is_readable = !matches!(read, Some(None));
+        let mode = lock(&self.keys).signing.mode();
+        let has_changed = lock(&self.elsewhere).learn(process, read.flatten(), mode);
+        if has_changed {
+            lock(&self.verified).clear();
         }
-        // Keys that cannot be read are not a reason to drop those that could.
-        let _ = self.refresh();
-        Arc::clone(&lock(&self.keys).public)
+        is_readable
+    }
+
+    fn own_key(&self, kid: &str) -> Option<Arc<PublicKey>> {
+        lock(&self.keys).public.get(kid).cloned()
+    }
+
+    /// The key that a token names. Nothing is waited for here: a key of another process that may be
+    /// new has its process asked, and the request is to come again (503), because a 401 would tell
+    /// a service that its call was refused for good.
+    fn key(&self, kid: &str, token: &str) -> Result<Arc<PublicKey>, TokenError> {
+        if let Some(key) = self.own_key(kid) {
+            return Ok(key);
+        }
+        let issuer = claimed_issuer(token).unwrap_or_default();
+        let sought = lock(&self.elsewhere).seek(kid, &issuer, self.now());
+        if let Sought::Found(key) = sought {
+            return Ok(key);
+        }
+        let refreshed = lock(&self.keys).refreshed;
+        if self.now() >= refreshed + REFRESH_SECONDS {
+            // Keys that cannot be read are not a reason to drop those that could.
+            let _ = self.refresh();
+            if let Some(key) = self.own_key(kid) {
+                return Ok(key);
+            }
+        }
+        match sought {
+            Sought::NotYet => {
+                self.wanted.notify_one();
+                let reason = format!("the token names {issuer}, whose keys are looked for");
+                Err(TokenError::Unavailable(reason))
+            }
+            _ => Err(TokenError::Invalid("signed with an unknown key")),
+        }
     }
 
     fn sign(&self, issuer: &str, kind: &str, claims: &impl Serialize) -> Result<String, TokenError> {
         let signing = Arc::clone(&lock(&self.keys).signing);
-        let Some(key) = signing.for_issuer(issuer) else {
+        let Some(key) = signing.for_issuer(issuer, self.environment.clock.now()) else {
             return Err(TokenError::Unavailable(format!("there is no signing key for {issuer}")));
         };
         let mut header = Header::new(Algorithm::RS256);
@@ -168,8 +224,7 @@ impl SignedTokens {
             return Err(TokenError::Invalid("not signed with RS256"));
         }
         let kid = header.kid.ok_or(TokenError::Invalid("it names no key"))?;
-        let keys = self.public_keys(&kid);
-        let key = keys.get(&kid).ok_or(TokenError::Invalid("signed with an unknown key"))?;
+        let key = &*self.key(&kid, token)?;
         match header.typ.as_deref() {
             Some(SERVICE_TYPE) => self.check_service(decoded(token, key)?, key),
             Some(PERSON_TYPE) => self.check_person(decoded(token, key)?, key),
@@ -290,24 +345,21 @@ impl Tokens for SignedTokens {
         if now + LEEWAY_SECONDS < known.nbf || now >= known.exp + LEEWAY_SECONDS {
             return Err(TokenError::Expired);
         }
+        let mut once = None;
         if let Some((called, jti)) = &known.target {
             if called != target {
                 return Err(TokenError::Invalid("for another service"));
             }
             let request = request_id.filter(|id| (1..=ID_BYTES_MAX).contains(&id.len()));
             let request = request.ok_or(TokenError::Invalid("a service's request has an X-Request-Id"))?;
-            match lock(&self.replays).see(jti, request, known.exp + LEEWAY_SECONDS, now) {
-                Seen::First => {}
-                Seen::Again => return Err(TokenError::Replayed),
-                Seen::Full => {
-                    return Err(TokenError::Unavailable("too many requests to remember".to_owned()));
-                }
-            }
+            let key = format!("{jti} {request}");
+            once = Some(Once { key, until: at(known.exp + LEEWAY_SECONDS) });
         }
         Ok(Verified {
             caller: known.caller.clone(),
             permissions: Arc::clone(&known.permissions),
-            expires: Timestamp::from_micros(i64::try_from(known.exp * 1_000_000).unwrap_or(i64::MAX)),
+            expires: at(known.exp),
+            once,
         })
     }
 }

@@ -73,8 +73,8 @@ pub struct Delivery {
     /// The event, personal fields encrypted.
     pub envelope: Arc<Envelope>,
     /// Its place in the log, on a bus that reads by position; otherwise a number that the
-    /// consumer settles it by. Either grows from delivery to delivery, over restarts too (a
-    /// stream's own sequence, or the time of arrival): parked deliveries are kept in its order.
+    /// consumer settles it by, good for as long as this reader is open: a broker that lost its
+    /// storage may begin at 1 again. The engine numbers what it parks by itself.
     pub position: u64,
 }
 
@@ -111,6 +111,16 @@ pub struct GivenUp {
     pub body: Bytes,
 }
 
+/// The broker lost what it held of a context: its storage is gone, and it begins anew. Consumers
+/// that had not had everything miss something until that is published again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lost {
+    /// The context whose events it held: `order`.
+    pub context: String,
+    /// When that was noticed.
+    pub at: Timestamp,
+}
+
 /// Carries public events from services to services.
 ///
 /// Promises: at least once; in order per (producer, subject); durable when `publish` returns;
@@ -129,6 +139,11 @@ pub trait Bus: Send + Sync + 'static {
     /// ids stay, so that inboxes know them.
     async fn republish(&self, events: Vec<Envelope>) -> Result<(), Error> {
         self.publish(events).await
+    }
+
+    /// What this process has seen the broker lose.
+    fn lost(&self) -> Vec<Lost> {
+        Vec::new()
     }
 
     /// Makes sure that these consumers are there, before anything is published: whatever comes from

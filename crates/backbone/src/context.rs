@@ -11,6 +11,7 @@ use crate::collection::{Collection, Query};
 use crate::commit::StoredEvent;
 use crate::document::Document;
 use crate::environment::Environment;
+use crate::ephemeral::{Hints, Listener, topic_of};
 use crate::journal::{self, StoredDocument};
 use crate::work::Commands;
 use crate::workspace::AggregateKind;
@@ -56,6 +57,8 @@ pub struct Context {
     pub calls: Arc<dyn Calls>,
     /// Time, ids, tasks.
     pub environment: Environment,
+    /// What has changed, on any replica.
+    pub hints: Arc<dyn Hints>,
 }
 
 /// A document with its version (the ETag).
@@ -94,6 +97,12 @@ impl Context {
     pub async fn get<D: Document>(&self, id: impl ToString) -> Result<Option<Versioned<D>>, journal::Error> {
         let found = self.documents.get(D::COLLECTION, D::PERSONAL, vec![id.to_string()]).await?;
         found.into_iter().flatten().next().map(|stored| read(&stored)).transpose()
+    }
+
+    /// Hears from now on that a document was written, on whichever replica, where the module says
+    /// that changes of its collection are told. Hints may be lost: look from time to time as well.
+    pub fn listen<D: Document>(&self, id: impl ToString) -> Listener {
+        self.hints.listen(&topic_of(self.service, D::COLLECTION, &id.to_string()))
     }
 
     /// Several documents, in order: one round trip for all.

@@ -43,6 +43,11 @@ pub trait Storage: Send + Sync + 'static {
     /// Makes what is missing and gives the service's handle.
     async fn open(&self, schema: Schema) -> Result<std::sync::Arc<dyn Journal>, Error>;
 
+    /// The public events of any service of this store after `position`, at most `limit`, in commit
+    /// order; none of a service that has never been opened. They are for all to read, and this is
+    /// how a consumer catches up with what its broker lost.
+    async fn published_by(&self, service: &str, after: u64, limit: usize) -> Result<Vec<Sent>, Error>;
+
     /// True where other processes may write to the same journals at the same time: what was read
     /// before may be stale, and what one alone may do is done under a lease.
     fn is_shared(&self) -> bool;
@@ -160,6 +165,10 @@ pub type Submission = oneshot::Receiver<Result<Outcome, Error>>;
 pub trait Journal: Send + Sync + 'static {
     /// Queues a commit. An error in the answer is *unknown*: the commit may have been written.
     fn submit(&self, commit: Commit) -> Submission;
+
+    /// Says what `submit` would say of this commit just now, and leaves no trace of it: everything
+    /// is written and rolled back. What commits in flight will change is not seen.
+    async fn rehearse(&self, commit: Commit) -> Result<Outcome, Error>;
 
     /// The current state of each thing wanted, in order: one round trip for all.
     async fn load(&self, wants: Vec<Want>) -> Result<Vec<Stored>, Error>;

@@ -50,6 +50,8 @@ pub struct Module {
     pub projections: Vec<Projection>,
     /// Its documents.
     pub collections: Vec<&'static Collection>,
+    /// Those of them whose changes are told to whoever listens (`Context::listen`).
+    pub told: Vec<&'static Collection>,
     /// What it offers over HTTP.
     pub routes: Vec<Route>,
     /// What it asks of other services.
@@ -72,6 +74,7 @@ impl Module {
             timers: Vec::new(),
             projections: Vec::new(),
             collections: Vec::new(),
+            told: Vec::new(),
             routes: Vec::new(),
             calls: Vec::new(),
             retries: RETRIES,

@@ -7,9 +7,29 @@ use uuid::Uuid;
 use crate::collection::{Collection, Column, ColumnKind, ColumnValue};
 use crate::document::Document;
 
+mod failure_kinds;
+mod operators;
+mod republishing;
+mod standing;
+
+pub use failure_kinds::{FAILURE_KINDS, FailureKind};
+pub use operators::{OPERATOR_ACTS, OperatorAct};
+pub use republishing::{REPUBLISHING, Republishing};
+pub use standing::{CatchingUp, STANDINGS, Standing};
+
 /// All of them.
-pub const SYSTEM_COLLECTIONS: &[&Collection] =
-    &[&crate::timer::TIMERS, &crate::saga::SAGAS, &PARKED, &DEAD_LETTERS, &ATTEMPTS, &CLAIMS];
+pub const SYSTEM_COLLECTIONS: &[&Collection] = &[
+    &crate::timer::TIMERS,
+    &crate::saga::SAGAS,
+    &PARKED,
+    &DEAD_LETTERS,
+    &ATTEMPTS,
+    &CLAIMS,
+    &OPERATOR_ACTS,
+    &REPUBLISHING,
+    &STANDINGS,
+    &FAILURE_KINDS,
+];
 
 /// Deliveries that wait: for their retry, or behind one that failed.
 pub const PARKED: Collection = Collection {
@@ -173,6 +193,19 @@ pub struct DeadLetter {
     pub behind: u64,
     /// The event, untouched.
     pub event: KeptEvent,
+    /// What nobody could read, as it came from the broker.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub raw: Option<RawMessage>,
+}
+
+/// A message that is no event.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RawMessage {
+    /// Its attributes.
+    pub headers: Vec<(String, String)>,
+    /// Its payload, in base64.
+    pub body: String,
 }
 
 impl Document for DeadLetter {

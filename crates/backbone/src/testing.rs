@@ -16,6 +16,7 @@ use crate::commit::StoredEvent;
 use crate::context::Context;
 use crate::document::Document;
 use crate::environment::{Environment, Ids, Secrets};
+use crate::ephemeral::NoHints;
 use crate::journal::{Stored, StoredDocument, Want};
 use crate::module::Module;
 use crate::outcome::Refusal;
@@ -136,7 +137,15 @@ impl Stage {
         let stage = Arc::new(self.clone());
         let (ids, secrets) = (self.ids.clone(), self.secrets.clone());
         let environment = Environment { clock: stage.clone(), ids, secrets, spawner: stage.clone() };
-        Context { service, commands: stage.clone(), documents: stage.clone(), calls: stage, environment }
+        let hints = Arc::new(NoHints);
+        Context {
+            service,
+            commands: stage.clone(),
+            documents: stage.clone(),
+            calls: stage,
+            environment,
+            hints,
+        }
     }
 
     /// Puts the module on the stage.

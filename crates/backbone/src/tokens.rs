@@ -19,6 +19,17 @@ pub struct Verified {
     pub permissions: std::sync::Arc<[String]>,
     /// When it ends.
     pub expires: Timestamp,
+    /// What must come for the first time, or the request is a replay; nothing for people.
+    pub once: Option<Once>,
+}
+
+/// What is good once: whoever lets the request in asks `Claims::once`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Once {
+    /// Made of the token's id and the request's.
+    pub key: String,
+    /// When the token is not believed any more by anybody.
+    pub until: Timestamp,
 }
 
 /// Why a token is not believed, or not made. None of them repeats the token.
@@ -42,7 +53,8 @@ pub enum TokenError {
 ///
 /// Promises:
 /// - What `for_service(from, to)` gives is believed by `verify` with target `to` and no other.
-/// - A service's token is good once for each request id; without one it is not believed.
+/// - A service's token is good once for each request id; without one it is not believed. `verify` says
+///   what must come for the first time, and the gate asks the memory that all replicas share.
 /// - Tokens are never in an error, a log or a `Debug` output.
 pub trait Tokens: Send + Sync + 'static {
     /// The token with which `from` calls `to`: the same one for up to four minutes.

@@ -68,6 +68,7 @@ fn commits() -> Vec<Scenario> {
         "a commit with one part that conflicts writes nothing", "Journal: entirely or not at all", whole::one_conflict;
         "a malformed commit writes nothing", "Journal: entirely or not at all", whole::one_malformed;
         "a commit with a part of every kind writes all of them", "Journal: entirely or not at all", whole::everything;
+        "a rehearsal says what would be said and leaves no trace", "Journal: rehearse", whole::rehearsed;
         "a conflict leaves the commits beside it alone", "Journal: conflict", whole::neighbours;
         "a commit whose asker went away takes effect all the same", "Journal: submit", order::asker_gone;
         "commits take effect in the order of submit", "Journal: order", order::order_of_submit;
@@ -111,6 +112,7 @@ fn reading() -> Vec<Scenario> {
         "a shadow is swapped in only where the checkpoint stands where it should", "journal::ShadowStep::Swap", shadow::swap_elsewhere;
         "a new shadow replaces an unfinished one, and a dropped one leaves no trace", "journal::ShadowStep", shadow::begin_again;
         "two services with the same names do not see each other", "journal::Storage", storage::isolation;
+        "what any service of the store published is read by its position", "Storage: published_by", storage::published_by;
         "everything is there after a restart", "Journal: durable", storage::reopen;
         "what was read once is there after a restart", "Journal: nothing is read before it is durable", storage::read_is_durable;
         "a service that comes with one more collection keeps the others", "journal::Storage::open", storage::more_collections;

@@ -11,19 +11,24 @@
 //! conformance::prove(conformance::keyring_scenarios(), || Box::new(MyFixture::new())).await;
 //! ```
 //!
+//! What replicas share has worlds of two replicas: `prove_shared` with [`SharedMemory`].
+//!
 //! What a bus can do differs by its declared capabilities alone; a scenario about a capability
 //! that a bus does not declare has nothing to show there.
 
 mod bus;
 mod dice;
+mod ephemeral;
 mod expect;
 mod journal;
 mod keyring;
+pub mod reports;
 mod sample;
 mod scenario;
 mod world;
 
 pub use bus::bus_scenarios;
+pub use ephemeral::{Replicas, SharedMemory, ephemeral_scenarios, prove_shared};
 pub use journal::{journal_scenarios, random_commits_agree_with_the_model};
 pub use keyring::keyring_scenarios;
 pub use scenario::{Scenario, prove, run};

@@ -45,6 +45,8 @@ pub(crate) const SAGA_LATE: &str = "saga-late";
 pub(crate) const SAGA_BLOCKED: &str = "saga-blocked";
 pub(crate) const TIMER_LATE: &str = "timer-late";
 pub(crate) const CONSUMER_STOPPED: &str = "consumer-stopped";
+pub(crate) const CONSUMER_GAP: &str = "consumer-gap";
+pub(crate) const EVENTS_LOST: &str = "events-lost";
 pub(crate) const PROJECTION_QUARANTINE: &str = "projection-quarantine";
 
 /// All rules. A reservation past its expiry is a timer that is late: inventory sets one for each.
@@ -114,6 +116,18 @@ pub const RULES: &[Rule] = &[
         ("a4co_consumer_stopped", 0.0),
         "docs/runbooks/consumer-stopped.md",
         "A consumer is blocked by what it has parked, or cannot read or commit",
+    ),
+    rule(
+        CONSUMER_GAP,
+        ("a4co_consumer_catching_up", 0.0),
+        "docs/runbooks/consumer-gap.md",
+        "The broker's limits overtook a consumer, which catches up from the journals",
+    ),
+    rule(
+        EVENTS_LOST,
+        ("a4co_events_lost", 0.0),
+        "docs/runbooks/events-lost.md",
+        "The broker lost events of a service that were not published again since",
     ),
     rule(
         PROJECTION_QUARANTINE,

@@ -2,11 +2,12 @@
 //! commit; one that fails is taken out and parked, and the rest goes on. Acknowledged after the
 //! commit, never before.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use backbone::bus::{self, Bus, Capabilities, Consumer as Reader, Delivery, Subscription};
 use backbone::commit::{Fence, Source};
+use backbone::journal::Storage;
 use backbone::keyring::PersonKey;
 use backbone::outcome::Refusal;
 use backbone::reaction::Reaction;
@@ -21,7 +22,7 @@ use tracing::Span;
 use uuid::Uuid;
 
 use crate::decider::{Job, JobError, Part, PartOutcome};
-use crate::failures::{Failure, Fate, dead_letter, fate, park_behind, settle_failure};
+use crate::failures::{Failure, Fate, Settling, bury, dead_letter, fate, park_behind, settle_failure};
 use crate::host::Host;
 use crate::lanes::Lanes;
 use crate::sealing;
@@ -30,7 +31,14 @@ use crate::signs::ConsumerSigns;
 use crate::spans::{self, Opened};
 use crate::tenure::Tenure;
 
+mod catching_up;
+mod given_up;
+mod rehearsing;
 mod retrying;
+mod standing;
+
+pub(crate) use given_up::put_back;
+pub(crate) use standing::Standings;
 
 /// How many deliveries are fetched, and committed, at a time: the window in flight.
 pub(crate) const WINDOW: usize = 256;
@@ -40,6 +48,9 @@ const PARKED_MAX: usize = 10_000;
 
 /// How often the blocked lanes are read again on a shared store.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
+
+/// How often it looks for what the broker gave up on, and for what died of an outage alone.
+const ROUNDS_EVERY: Duration = Duration::from_secs(30);
 
 /// Why a reader is closed and opened again (reliability.md, rule 16).
 const DEAF: &str = "its reader gets nothing while events wait";
@@ -58,6 +69,32 @@ pub(crate) struct Consumer {
     pub(crate) bell: Arc<Notify>,
     pub(crate) signs: Arc<ConsumerSigns>,
     pub(crate) tenure: Tenure,
+    /// Where the producers' journals are, for what the broker lost.
+    pub(crate) storage: Arc<dyn Storage>,
+    pub(crate) standings: Standings,
+}
+
+/// Why it no longer reads.
+enum Stopped {
+    /// Something is down or in the way.
+    Failed(String),
+    /// The broker lost what comes next.
+    Gap(u64, u64),
+}
+
+impl From<String> for Stopped {
+    fn from(reason: String) -> Self {
+        Stopped::Failed(reason)
+    }
+}
+
+impl From<bus::Error> for Stopped {
+    fn from(error: bus::Error) -> Self {
+        match error {
+            bus::Error::Gap { from, to, .. } => Stopped::Gap(from, to),
+            other => Stopped::Failed(other.to_string()),
+        }
+    }
 }
 
 impl Consumer {
@@ -81,7 +118,7 @@ impl Consumer {
     }
 
     /// Runs until shutdown; whatever is down is waited for. One replica reads at a time.
-    pub(crate) async fn run(self, shutdown: Shutdown) {
+    pub(crate) async fn run(self: Arc<Self>, shutdown: Shutdown) {
         let lease = self.place();
         let read = |fence| self.read_under(fence, shutdown.clone());
         self.host.leases().hold(&self.host, &lease, &shutdown, read).await;
@@ -90,7 +127,16 @@ impl Consumer {
     async fn read_under(&self, fence: Option<Fence>, mut shutdown: Shutdown) -> Result<(), String> {
         let read = async {
             self.tenure.begin(self, fence).await?;
-            self.read_on(&mut shutdown).await?;
+            let mut caught_up = None;
+            while let Err(stopped) = self.read_on(&mut shutdown, caught_up).await {
+                match stopped {
+                    Stopped::Failed(reason) => return Err(reason),
+                    Stopped::Gap(from, to) => {
+                        self.close_gap(from, to, Some(&shutdown)).await?;
+                        caught_up = Some(to);
+                    }
+                }
+            }
             self.tenure.end(self).await
         };
         let read = read.await;
@@ -114,18 +160,26 @@ impl Consumer {
         self.reactions.contains_key(kind) || self.reactions.keys().any(|known| is_newer(kind, known))
     }
 
+    fn settling(&self) -> Settling {
+        let kinds = self.host.signs().failure_kinds.clone();
+        Settling { consumer: self.name.clone(), retries: self.retries, kinds }
+    }
+
     /// Whether deliveries about `subject` come here.
     fn is_mine(&self, subject: &str) -> bool {
         bus::partition_of(subject, self.capabilities().partitions) == self.partition
     }
 
     pub(crate) async fn lanes(&self) -> Result<Lanes, String> {
-        let mut lanes = Lanes::load(&**self.host.journal(), &self.name).await.map_err(|e| e.to_string())?;
+        let journal = &**self.host.journal();
+        self.host.signs().failure_kinds.load(journal).await.map_err(|e| e.to_string())?;
+        let mut lanes = Lanes::load(journal, &self.name).await.map_err(|e| e.to_string())?;
         lanes.blocked.retain(|subject, _| self.is_mine(subject));
         Ok(lanes)
     }
 
-    async fn read_on(&self, shutdown: &mut Shutdown) -> Result<(), String> {
+    /// Reads until shutdown, or until it must stop; `caught_up` is what it need not read.
+    async fn read_on(&self, shutdown: &mut Shutdown, caught_up: Option<u64>) -> Result<(), Stopped> {
         let journal = self.host.journal().clone();
         let clock = self.host.environment().clock.clone();
         let mut position = journal.checkpoint(&self.name).await.map_err(|e| e.to_string())?;
@@ -133,8 +187,12 @@ impl Consumer {
         // An operator may act at another replica, which rings no bell here.
         let is_shared = self.tenure.fence().is_some();
         let look_again = if is_shared { LOOK_AGAIN } else { Duration::from_secs(3_600) };
-        let mut reader = self.open(position).await.map_err(|e| e.to_string())?;
+        let subscription = self.subscription(position);
+        let after = caught_up.or(subscription.after);
+        let mut reader = self.bus.open(Subscription { after, ..subscription }).await?;
+        self.standings.begin(self).await?;
         self.signs.reads(position, clock.now());
+        let mut next_round = clock.now();
         loop {
             let due = lanes.next_due().map_or(look_again, |due| due.since(clock.now()).min(look_again));
             let room = lanes.parked() < PARKED_MAX;
@@ -156,9 +214,13 @@ impl Consumer {
                         self.retry(&subject, &mut lanes).await?;
                     }
                 }
-                () = self.signs.deaf.notified() => return Err(DEAF.to_owned()),
+                () = clock.sleep(next_round.since(clock.now())) => {
+                    self.make_round(&mut lanes).await?;
+                    next_round = clock.now().plus(ROUNDS_EVERY);
+                }
+                () = self.signs.deaf.notified() => return Err(DEAF.to_owned().into()),
                 fetched = reader.fetch(WINDOW), if room => {
-                    let deliveries = fetched.map_err(|e| e.to_string())?;
+                    let deliveries = fetched?;
                     self.signs.takes(deliveries.len(), clock.now());
                     position = self.take(&deliveries, position, &mut lanes).await?;
                     self.signs.progresses(position, clock.now());
@@ -173,14 +235,15 @@ impl Consumer {
     }
 
     /// Takes in a batch as one commit; gives where the consumer stands now. What a broker
-    /// delivers again, and took effect before, is left out.
+    /// delivers again, be it in the same batch, or what took effect before, is left out.
     pub(crate) async fn take(
         &self,
         deliveries: &[Delivery],
         from: u64,
         lanes: &mut Lanes,
     ) -> Result<u64, String> {
-        match self.take_once(deliveries, from, lanes).await {
+        let deliveries = first_of_each(deliveries);
+        match self.take_once(&deliveries, from, lanes).await {
             Err(JobError::Taken(before)) => {
                 let fresh = deliveries.iter().filter(|delivery| !before.contains(&delivery.envelope.id.0));
                 let fresh: Vec<Delivery> = fresh.cloned().collect();
@@ -204,8 +267,9 @@ impl Consumer {
         if known.is_empty() && !self.capabilities().reads_by_position {
             return Ok(to);
         }
+        let known = self.numbered(known, lanes);
         let (behind, free): (Vec<&Delivery>, Vec<&Delivery>) =
-            known.into_iter().partition(|delivery| lanes.is_blocked(&delivery.envelope.subject));
+            known.iter().partition(|delivery| lanes.is_blocked(&delivery.envelope.subject));
         let ordered = self.by_rank(free);
         let mut parts = Vec::with_capacity(ordered.len());
         for delivery in &ordered {
@@ -215,9 +279,11 @@ impl Consumer {
         let ordered: Vec<Delivery> = ordered.into_iter().cloned().collect();
         let behind: Vec<Delivery> = behind.into_iter().cloned().collect();
         let source = self.source(deliveries, from, to);
-        let (name, retries) = (self.name.clone(), self.retries);
+        let (name, settling) = (self.name.clone(), self.settling());
         let (tried, waiting) = (ordered.clone(), behind.clone());
+        let standing = self.standings.take(self, deliveries);
         let finish = move |outcomes: &[PartOutcome], ws: &mut Workspace<'_>| {
+            standing.iter().for_each(|standing| ws.overwrite(standing.clone()));
             for delivery in &waiting {
                 park_behind(&name, delivery, ws);
             }
@@ -228,7 +294,7 @@ impl Consumer {
                     PartOutcome::Failed(refusal) => {
                         let now = ws.now();
                         let failure = Failure::first(refusal, now);
-                        settle_failure(&name, retries, delivery, &failure, ws);
+                        settle_failure(&settling, delivery, &failure, ws);
                     }
                 }
             }
@@ -253,6 +319,21 @@ impl Consumer {
             self.note(delivery, outcome, now, lanes);
         }
         Ok(to)
+    }
+
+    /// Deliveries with their places in the order of their keys.
+    pub(crate) fn numbered<'d>(
+        &self,
+        deliveries: impl IntoIterator<Item = &'d Delivery>,
+        lanes: &mut Lanes,
+    ) -> Vec<Delivery> {
+        let (now, by_position) = (self.host.environment().clock.now(), self.capabilities().reads_by_position);
+        let mut place = |delivery: &Delivery| match by_position {
+            true => delivery.position,
+            false => lanes.next_place(self.partition, now),
+        };
+        let numbered = |delivery: &Delivery| Delivery { position: place(delivery), ..delivery.clone() };
+        deliveries.into_iter().map(numbered).collect()
     }
 
     fn note(&self, delivery: &Delivery, outcome: &PartOutcome, now: Timestamp, lanes: &mut Lanes) {
@@ -366,6 +447,7 @@ impl Consumer {
     /// Gives a delivery up at once: it killed the process as often as it may.
     pub(crate) async fn give_up(&self, delivery: &Delivery, from: u64, attempts: u32) -> Result<u64, String> {
         let (name, delivery_copy) = (self.name.clone(), delivery.clone());
+        let kinds = self.settling().kinds;
         let finish = move |_: &[PartOutcome], ws: &mut Workspace<'_>| {
             let now = ws.now();
             let failure = Failure {
@@ -375,7 +457,7 @@ impl Consumer {
                 first_failed_at: now,
             };
             let event = KeptEvent::from(delivery_copy.envelope.as_ref());
-            ws.overwrite(dead_letter(&name, delivery_copy.position, event, &failure, now));
+            bury(dead_letter(&name, delivery_copy.position, event, &failure, now), &kinds, ws);
             Ok(())
         };
         let to = delivery.position;
@@ -391,6 +473,12 @@ impl Consumer {
         self.signs.metrics.given_up(&delivery.envelope.kind);
         Ok(to)
     }
+}
+
+/// What was published again because its confirmation was lost may lie beside the first in one batch.
+fn first_of_each(deliveries: &[Delivery]) -> Vec<Delivery> {
+    let mut seen = BTreeSet::new();
+    deliveries.iter().filter(|delivery| seen.insert(delivery.envelope.id.0)).cloned().collect()
 }
 
 /// `order.created.v2` is newer than `order.created.v1`.

@@ -116,6 +116,7 @@ struct Submitted {
     timers: Vec<(String, Option<Timer>)>,
     calls: Vec<PendingCall>,
     marks: Marks,
+    told: Vec<String>,
 }
 
 struct Prepared {
@@ -313,8 +314,8 @@ impl Decider {
             at: now,
         });
         let calls = std::mem::take(&mut draft.calls);
-        let marks = Marks::of(&assembled);
-        let submitted = Submitted { queued, outcomes, ticket, touched, timers, calls, marks };
+        let (marks, told) = (Marks::of(&assembled), self.host.told().topics(&assembled));
+        let submitted = Submitted { queued, outcomes, ticket, touched, timers, calls, marks, told };
         Prepared { submitted, assembled, built_on, answer, now }
     }
 
@@ -373,10 +374,11 @@ impl Decider {
                 for key in &submitted.touched {
                     self.cache.confirm(key, submitted.ticket);
                 }
-                let Submitted { queued, outcomes, timers, calls, marks, .. } = submitted;
+                let Submitted { queued, outcomes, timers, calls, marks, told, .. } = submitted;
                 spans::close(&queued.job.parts, &outcomes);
                 self.host.signs().committed(marks);
                 self.host.committed(timers, calls);
+                self.host.told().tell(&told);
                 let _ = queued.reply.send(Ok(JobDone { outcomes, position, repeated: None }));
             }
             Ok(Outcome::Duplicate(answer)) => {

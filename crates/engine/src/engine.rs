@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use backbone::bus::{self, Bus};
+use backbone::bus::{self, Bus, Subscription};
 use backbone::calls::Calls;
 use backbone::context::Context;
 use backbone::environment::Environment;
+use backbone::ephemeral::{Hints, NoHints};
 use backbone::journal::{self, Schema, Storage};
 use backbone::keyring::KeyRing;
 use backbone::module::Module;
@@ -16,7 +17,7 @@ use backbone::timer::TimerHandler;
 use backbone::trace::Tracing;
 use tokio::sync::{Notify, mpsc};
 
-use crate::consumer::Consumer;
+use crate::consumer::{Consumer, Standings};
 use crate::dead_letters::DeadLetters;
 use crate::decider::{Decider, Job, Reply};
 use crate::host::Host;
@@ -24,10 +25,12 @@ use crate::keys::Keys;
 use crate::leases::Leases;
 use crate::metrics::ServiceMetrics;
 use crate::rebuilds::Projections;
+use crate::relay::Republisher;
 use crate::service_watch::{Followed, ServiceWatch};
 use crate::shutdown::Switch;
 use crate::signs::{ConsumerSigns, Reads};
 use crate::tenure::Tenure;
+use crate::told::Told;
 use crate::watch::Watch;
 use crate::{doubt, projections, recovery, relay, retention, sagas, subscriptions, timers};
 
@@ -118,20 +121,30 @@ pub struct Engine {
     parts: Parts,
     keys: Arc<Keys>,
     tracing: Tracing,
+    hints: Arc<dyn Hints>,
     services: BTreeMap<&'static str, Prepared>,
+    elsewhere: Vec<Module>,
 }
 
 impl Engine {
     /// An engine without modules.
     pub fn new(parts: Parts) -> Self {
         let keys = Arc::new(Keys::new(parts.keyring.clone(), parts.environment.clock.clone()));
-        Self { parts, keys, tracing: Tracing::OFF, services: BTreeMap::new() }
+        let (tracing, hints) = (Tracing::OFF, Arc::new(NoHints));
+        Self { parts, keys, tracing, hints, services: BTreeMap::new(), elsewhere: Vec::new() }
     }
 
     /// Keeps traces; say so before any context is made.
     #[must_use]
     pub fn traced(mut self, tracing: Tracing) -> Self {
         self.tracing = tracing;
+        self
+    }
+
+    /// Tells whoever listens, on every replica, what was committed; say so before any context is made.
+    #[must_use]
+    pub fn hinting(mut self, hints: Arc<dyn Hints>) -> Self {
+        self.hints = hints;
         self
     }
 
@@ -143,7 +156,8 @@ impl Engine {
             Prepared { host, inbox, module: None }
         });
         let host = prepared.host.clone();
-        Context { service, commands: host.clone(), documents: host, calls, environment }
+        let hints = self.hints.clone();
+        Context { service, commands: host.clone(), documents: host, calls, environment, hints }
     }
 
     /// The engine's memory of keys, for whoever erases one.
@@ -163,13 +177,22 @@ impl Engine {
         Ok(())
     }
 
+    /// Takes note of a module that another process runs: what it declares counts, and nothing of it
+    /// starts here.
+    pub fn knows(&mut self, module: Module) -> Result<(), StartError> {
+        check(&module)?;
+        self.elsewhere.push(module);
+        Ok(())
+    }
+
     /// Opens the journals and starts everything.
     pub async fn start(self, options: Options) -> Result<Running, StartError> {
-        subscriptions::check(self.services.values().filter_map(|prepared| prepared.module.as_ref()))?;
+        let mounted = self.services.values().filter_map(|prepared| prepared.module.as_ref());
+        subscriptions::check(mounted.chain(&self.elsewhere))?;
         let switch = Switch::new();
         let spawner = self.parts.environment.spawner.clone();
         let (mut hosts, mut consumers, mut modules) = (BTreeMap::new(), Vec::new(), Vec::new());
-        let (mut bells, mut by_consumer) = (BTreeMap::new(), BTreeMap::new());
+        let mut by_consumer = BTreeMap::new();
         let mut watched = Vec::new();
         let leases = Leases::new(self.parts.environment.ids.uuid(), self.parts.storage.is_shared());
         for (service, prepared) in self.services {
@@ -178,28 +201,29 @@ impl Engine {
             let journal = self.parts.storage.open(Schema { service, collections }).await?;
             prepared.host.open(journal, leases);
             prepared.host.declare(module.publishes.iter().map(|event| event.name).collect());
+            let told = Told { service, collections: module.told.clone(), hints: self.hints.clone() };
+            prepared.host.tells(told);
             begin_signs(&prepared.host, &module).await?;
             hosts.insert(service, prepared.host.clone());
             let decider = Decider::new(prepared.host.clone(), prepared.inbox);
             spawner.spawn("decider", Box::pin(decider.run()));
-            let own = consumers_of(&prepared.host, &self.parts.bus, &module);
+            let own = consumers_of(&prepared.host, &self.parts, &module);
             watched.push(watch_of(&prepared.host, &own, &module));
-            for consumer in own {
-                bells.entry(consumer.name.clone()).or_insert_with(Vec::new).push(consumer.bell.clone());
-                consumers.push(consumer);
-            }
+            consumers.extend(own.into_iter().map(Arc::new));
             for projection in &module.projections {
                 by_consumer.insert((service, projections::checkpoint_name(projection)), projection.clone());
             }
             modules.push((prepared.host, module));
         }
-        let subscriptions: Vec<_> = consumers.iter().map(|consumer| consumer.subscription(0)).collect();
+        let own = consumers.iter().map(|consumer| consumer.subscription(0));
+        let others = self.elsewhere.iter().flat_map(|module| subscriptions_of(module, &self.parts.bus));
+        let subscriptions: Vec<_> = own.chain(others).collect();
         self.parts.bus.declare(&subscriptions).await?;
         if options.crashed {
             recovery::recover(&consumers).await.map_err(StartError::Recovery)?;
         }
-        for consumer in consumers {
-            spawner.spawn("consumer", Box::pin(consumer.run(switch.handle())));
+        for consumer in &consumers {
+            spawner.spawn("consumer", Box::pin(consumer.clone().run(switch.handle())));
         }
         for (host, module) in modules {
             start_module(&host, module, &self.parts.bus, &switch).await?;
@@ -209,15 +233,12 @@ impl Engine {
                 (hosts[service].clone(), projection.clone())
             });
         let projections = Projections::new(self.parts.bus.clone(), rebuildable.collect());
-        let dead_letters = DeadLetters {
-            hosts: Arc::new(hosts.clone()),
-            bells: Arc::new(bells),
-            bus: self.parts.bus.clone(),
-            projections: Arc::new(by_consumer),
-        };
+        let all = Arc::new(hosts.clone());
+        let republisher = Republisher::new(all.clone(), self.parts.bus.clone());
+        let dead_letters = DeadLetters::new(all, consumers, self.parts.bus.clone(), by_consumer);
         let watch = Watch::new(self.parts.environment.clock.clone(), self.parts.bus.clone(), watched);
         spawner.spawn("watch", Box::pin(watch.clone().run(switch.handle())));
-        Ok(Running { hosts, dead_letters, projections, watch, switch })
+        Ok(Running { hosts, dead_letters, republisher, projections, watch, switch })
     }
 }
 
@@ -268,7 +289,7 @@ async fn start_module(
     Ok(())
 }
 
-fn consumers_of(host: &Arc<Host>, bus: &Arc<dyn Bus>, module: &Module) -> Vec<Consumer> {
+fn consumers_of(host: &Arc<Host>, Parts { bus, storage, .. }: &Parts, module: &Module) -> Vec<Consumer> {
     let contexts: BTreeSet<&'static str> = module.reactions.iter().map(|r| r.event.context()).collect();
     let by_position = bus.capabilities().reads_by_position;
     let partitions = bus.capabilities().partitions.max(1);
@@ -290,10 +311,31 @@ fn consumers_of(host: &Arc<Host>, bus: &Arc<dyn Bus>, module: &Module) -> Vec<Co
             bell: Arc::new(Notify::new()),
             signs: Arc::new(signs),
             tenure: Tenure::default(),
+            storage: storage.clone(),
+            standings: Standings::default(),
         }
     };
     let places = contexts.into_iter().flat_map(|context| (0..partitions).map(move |part| (context, part)));
     places.map(consumer).collect()
+}
+
+/// What a module of another process reads: kept for it from the first event on, whichever process
+/// starts first.
+fn subscriptions_of(module: &Module, bus: &Arc<dyn Bus>) -> Vec<Subscription> {
+    let contexts: BTreeSet<&'static str> = module.reactions.iter().map(|r| r.event.context()).collect();
+    let partitions = bus.capabilities().partitions.max(1);
+    let of = |(context, partition)| Subscription {
+        consumer: format!("{}-{context}", module.service),
+        service: module.service,
+        context,
+        partition,
+        after: None,
+    };
+    contexts
+        .into_iter()
+        .flat_map(|context| (0..partitions).map(move |part| (context, part)))
+        .map(of)
+        .collect()
 }
 
 fn check(module: &Module) -> Result<(), StartError> {
@@ -330,6 +372,7 @@ fn check(module: &Module) -> Result<(), StartError> {
 pub struct Running {
     hosts: BTreeMap<&'static str, Arc<Host>>,
     dead_letters: DeadLetters,
+    republisher: Republisher,
     projections: Projections,
     watch: Watch,
     switch: Switch,
@@ -344,6 +387,11 @@ impl Running {
     /// The dead letters of all services.
     pub fn dead_letters(&self) -> DeadLetters {
         self.dead_letters.clone()
+    }
+
+    /// What publishes again.
+    pub fn republisher(&self) -> Republisher {
+        self.republisher.clone()
     }
 
     /// The projections of all services.

@@ -1,9 +1,14 @@
 //! What becomes of a delivery that failed: parked for its retry, or a dead letter with a reason
 //! (reliability.md, rules 12, 14 and 15).
 
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
 use backbone::bus::Delivery;
+use backbone::collection::{Direction, Query};
+use backbone::journal::{self, Journal};
 use backbone::outcome::Refusal;
-use backbone::system::{DeadLetter, KeptEvent, Parked};
+use backbone::system::{DeadLetter, FAILURE_KINDS, FailureKind, KeptEvent, Parked};
 use backbone::workspace::Workspace;
 use kernel::{Duration, ErrorKind, Timestamp};
 
@@ -50,9 +55,46 @@ pub(crate) fn park_behind(consumer: &str, delivery: &Delivery, ws: &mut Workspac
     });
 }
 
+/// Whose deliveries are settled, and how.
+#[derive(Clone)]
+pub(crate) struct Settling {
+    pub(crate) consumer: String,
+    pub(crate) retries: &'static [Duration],
+    pub(crate) kinds: KnownKinds,
+}
+
+/// The kinds of failure that the operators were told of; clones are the same ones. A decision may
+/// not wait for them: they are at hand before.
+#[derive(Clone, Default)]
+pub(crate) struct KnownKinds(Arc<Mutex<Option<BTreeSet<String>>>>);
+
+impl KnownKinds {
+    fn lock(&self) -> MutexGuard<'_, Option<BTreeSet<String>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads them, where that was not done before.
+    pub(crate) async fn load(&self, journal: &dyn Journal) -> Result<(), journal::Error> {
+        if self.lock().is_none() {
+            let query = Query::all(&FAILURE_KINDS).sorted("first_at", Direction::Descending);
+            let found = journal.find(query).await?.into_iter().map(|stored| stored.id);
+            self.lock().get_or_insert_default().extend(found);
+        }
+        Ok(())
+    }
+
+    /// One was told; whether it is new.
+    pub(crate) fn tell(&self, id: &str) -> bool {
+        self.lock().get_or_insert_default().insert(id.to_owned())
+    }
+
+    fn knows(&self, id: &str) -> bool {
+        self.lock().as_ref().is_some_and(|known| known.contains(id))
+    }
+}
+
 pub(crate) fn settle_failure(
-    consumer: &str,
-    retries: &[Duration],
+    Settling { consumer, retries, kinds }: &Settling,
     delivery: &Delivery,
     failure: &Failure,
     ws: &mut Workspace<'_>,
@@ -60,8 +102,9 @@ pub(crate) fn settle_failure(
     let event = KeptEvent::from(delivery.envelope.as_ref());
     let now = ws.now();
     match fate(failure, retries, now) {
+        Fate::Dead => bury(dead_letter(consumer, delivery.position, event, failure, now), kinds, ws),
         Fate::Retry(due) => ws.overwrite(Parked {
-            consumer: consumer.to_owned(),
+            consumer: consumer.clone(),
             position: delivery.position,
             due,
             attempts: failure.attempts,
@@ -69,13 +112,11 @@ pub(crate) fn settle_failure(
             first_failed_at: Some(failure.first_failed_at),
             event,
         }),
-        Fate::Dead => ws.overwrite(dead_letter(consumer, delivery.position, event, failure, now)),
     }
 }
 
 pub(crate) fn settle_parked(
-    consumer: &str,
-    retries: &[Duration],
+    Settling { consumer, retries, kinds }: &Settling,
     row: &Parked,
     failure: &Failure,
     ws: &mut Workspace<'_>,
@@ -91,10 +132,19 @@ pub(crate) fn settle_parked(
         }),
         Fate::Dead => {
             ws.remove::<Parked>(backbone::Document::id(row))?;
-            ws.overwrite(dead_letter(consumer, row.position, row.event.clone(), failure, now));
+            bury(dead_letter(consumer, row.position, row.event.clone(), failure, now), kinds, ws);
             Ok(())
         }
     }
+}
+
+/// Writes a dead letter, and its kind of failure where it is the first of it.
+pub(crate) fn bury(letter: DeadLetter, kinds: &KnownKinds, ws: &mut Workspace<'_>) {
+    let kind = FailureKind::of(&letter);
+    if !kinds.knows(&backbone::Document::id(&kind)) {
+        ws.overwrite(kind);
+    }
+    ws.overwrite(letter);
 }
 
 pub(crate) fn dead_letter(
@@ -115,5 +165,6 @@ pub(crate) fn dead_letter(
         moved_at: now,
         behind: 0,
         event,
+        raw: None,
     }
 }

@@ -116,6 +116,8 @@ pub struct ConsumerHealth {
     pub last_delivery: Option<Timestamp>,
     /// The last commit.
     pub last_progress: Option<Timestamp>,
+    /// It takes out of the producers' journals what the broker lost.
+    pub is_catching_up: bool,
     /// Why it last paused.
     pub last_failure: Option<String>,
 }

@@ -26,6 +26,7 @@ use crate::sagas::Caller;
 use crate::sealing::{self, KeyTable};
 use crate::spans::{self, Opened};
 use crate::timers::TimerHeap;
+use crate::told::Told;
 
 /// One service as the engine sees it.
 pub struct Host {
@@ -35,6 +36,7 @@ pub struct Host {
     tracing: Tracing,
     journal: OnceLock<(Arc<dyn Journal>, Leases)>,
     published: OnceLock<Published>,
+    told: OnceLock<Told>,
     gates: Gates,
     door: mpsc::Sender<(Job, Reply)>,
     timers: TimerHeap,
@@ -60,6 +62,7 @@ impl Host {
             tracing,
             journal: OnceLock::new(),
             published: OnceLock::new(),
+            told: OnceLock::new(),
             gates: Gates::default(),
             door,
             timers: TimerHeap::default(),
@@ -108,6 +111,22 @@ impl Host {
     /// Takes in what the service's module declares that it publishes.
     pub(crate) fn declare(&self, published: Published) {
         assert!(self.published.set(published).is_ok(), "a service's module is mounted once");
+    }
+
+    /// Whether it publishes events of a context.
+    pub(crate) fn publishes(&self, context: &str) -> bool {
+        let is_of = |name: &&str| name.split('.').next() == Some(context);
+        self.published.get().is_some_and(|published| published.iter().any(is_of))
+    }
+
+    /// Takes in whom to tell what was committed.
+    pub(crate) fn tells(&self, told: Told) {
+        assert!(self.told.set(told).is_ok(), "a service's module is mounted once");
+    }
+
+    /// Whom to tell what was committed.
+    pub(crate) fn told(&self) -> &Told {
+        self.told.get().expect("the engine mounts the module before anything runs")
     }
 
     /// Refuses what may not be committed: see `fit`.

@@ -24,7 +24,12 @@ pub(crate) struct Lane {
 #[derive(Default, Debug)]
 pub(crate) struct Lanes {
     pub(crate) blocked: BTreeMap<String, Lane>,
+    /// The highest place in the order of keys that was ever given and is still taken.
+    highest: u64,
 }
+
+/// Places are given in so many classes, one for each partition: no two give the same.
+const PARTITIONS_MAX: u64 = 1_024;
 
 impl Lanes {
     pub(crate) fn is_blocked(&self, subject: &str) -> bool {
@@ -51,6 +56,15 @@ impl Lanes {
     pub(crate) fn due(&self, now: Timestamp) -> Vec<String> {
         let due = self.blocked.iter().filter(|(_, lane)| lane.due.is_some_and(|due| due <= now));
         due.map(|(subject, _)| subject.clone()).collect()
+    }
+
+    /// A place in the order of keys, after all that were given before: by the time of arrival, where
+    /// the bus has no positions that last. A broker that lost its storage numbers from 1 again.
+    pub(crate) fn next_place(&mut self, partition: u32, now: Timestamp) -> u64 {
+        let by_time = u64::try_from(now.as_micros()).unwrap_or(0);
+        let step = by_time.max(self.highest / PARTITIONS_MAX + 1);
+        self.highest = step * PARTITIONS_MAX + u64::from(partition) % PARTITIONS_MAX;
+        self.highest
     }
 
     /// Notes a parked delivery.
@@ -81,6 +95,7 @@ impl Lanes {
         };
         for body in pages(journal, range(&PARKED)).await? {
             let parked: Parked = read(&body)?;
+            lanes.highest = lanes.highest.max(parked.position);
             let subject = parked.event.subject.clone();
             let due = Some(parked.due);
             let lane = lanes.blocked.entry(subject).or_insert(Lane { parked: 0, due, since: due });
@@ -88,6 +103,7 @@ impl Lanes {
         }
         for body in pages(journal, range(&DEAD_LETTERS)).await? {
             let dead: DeadLetter = read(&body)?;
+            lanes.highest = lanes.highest.max(dead.position);
             lanes.bury(&dead.event.subject);
         }
         Ok(lanes)
@@ -141,4 +157,21 @@ pub(crate) async fn head(
     // Ids end in the position with leading zeros, so the order by id is the order by position.
     let found = journal.find(Query::all(&PARKED).equal("lane", lane).limit(limit)).await?;
     found.iter().map(|stored| read(&stored.body)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_grow_whatever_the_clock_does_and_no_two_partitions_give_the_same() {
+        let at = |micros| Timestamp::from_micros(micros);
+        let mut first = Lanes { highest: 7, ..Lanes::default() };
+        let mut second = Lanes { highest: 7, ..Lanes::default() };
+        let times = [at(1_000), at(1_000), at(900), at(2_000)];
+        let of = |lanes: &mut Lanes, partition| times.map(|now| lanes.next_place(partition, now));
+        let (zero, one) = (of(&mut first, 0), of(&mut second, 1));
+        assert!(zero.is_sorted_by(|a, b| a < b) && zero[0] > 7, "{zero:?}");
+        assert!(one.iter().all(|place| !zero.contains(place)), "{zero:?} {one:?}");
+    }
 }

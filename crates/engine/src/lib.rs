@@ -23,6 +23,7 @@ mod lanes;
 mod leases;
 mod marks;
 mod metrics;
+mod operators;
 mod projections;
 mod rebuilds;
 mod recovery;
@@ -33,19 +34,25 @@ mod sealing;
 mod service_watch;
 mod shutdown;
 mod signs;
+mod since;
 mod spans;
 mod subscriptions;
 mod tenure;
 mod timers;
+mod told;
 mod watch;
 
 pub use alerts::{Alert, RULES, Rule};
-pub use dead_letters::{DeadLetterError, DeadLetters};
+pub use dead_letters::{
+    DeadLetterError, DeadLetters, Filter, Letter, Place, Rehearsal, Sweep, SweepEnd, Touched, id_of,
+    service_of,
+};
 pub use engine::{Engine, Options, Parts, Running, StartError};
 pub use health::{ConsumerHealth, Health, ProjectionHealth, SagaCount, ServiceHealth};
 pub use host::Host;
 pub use keys::Keys;
+pub use operators::By;
 pub use projections::rebuild;
 pub use rebuilds::{Listed, Projections, Rebuild, RebuildError};
-pub use relay::RELAY;
+pub use relay::{Beginning, RELAY, RepublishError, Republished, Republisher};
 pub use watch::Watch;

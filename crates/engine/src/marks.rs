@@ -9,10 +9,11 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use backbone::collection::{ColumnValue, LIMIT_MAX, Query};
 use backbone::journal::{self, Journal};
 use backbone::saga::{AnyInstance, Phase, SAGAS};
-use backbone::system::DEAD_LETTERS;
+use backbone::system::{DEAD_LETTERS, FAILURE_KINDS};
 use kernel::{Duration, Timestamp};
 
 use crate::assemble::Assembled;
+use crate::failures::KnownKinds;
 use crate::metrics::ServiceMetrics;
 
 /// A relay that has not looked for so long runs elsewhere: publishing takes less.
@@ -24,6 +25,7 @@ pub(crate) struct Marks {
     published: Vec<&'static str>,
     sagas: Vec<(String, Option<SagaMark>)>,
     dead_letters: bool,
+    failure_kinds: Vec<String>,
 }
 
 /// A saga as a commit leaves it.
@@ -41,6 +43,7 @@ impl Marks {
             published: assembled.published().collect(),
             sagas: sagas.map(|(id, columns)| (id.to_owned(), columns.and_then(SagaMark::of))).collect(),
             dead_letters: assembled.documents(&DEAD_LETTERS).next().is_some(),
+            failure_kinds: assembled.documents(&FAILURE_KINDS).map(|(id, _)| id.to_owned()).collect(),
         }
     }
 }
@@ -91,6 +94,8 @@ pub(crate) struct ServiceSigns {
     operations: AtomicU64,
     errors: AtomicU64,
     outbox: Mutex<Outbox>,
+    pub(crate) failure_kinds: KnownKinds,
+    asked_again: AtomicBool,
 }
 
 /// What the relay saw when it last looked.
@@ -182,6 +187,10 @@ impl ServiceSigns {
         if marks.dead_letters {
             self.letters_changed();
         }
+        for failure in marks.failure_kinds.into_iter().filter(|id| self.failure_kinds.tell(id)) {
+            metrics.failure_kinds.increment(1);
+            tracing::error!(failure, "a new kind of failure: `a4co dlq list` shows what died of it");
+        }
         for (id, mark) in marks.sagas {
             self.note(id, mark, metrics);
         }
@@ -236,6 +245,21 @@ impl ServiceSigns {
     /// True once after each change.
     pub(crate) fn take_letters_changed(&self) -> bool {
         self.letters_changed.swap(false, Ordering::SeqCst)
+    }
+
+    /// Somebody asked that something is published again.
+    pub(crate) fn ask_again(&self) {
+        self.asked_again.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether the relay has not looked since.
+    pub(crate) fn is_asked_again(&self) -> bool {
+        self.asked_again.load(Ordering::SeqCst)
+    }
+
+    /// True once after each time.
+    pub(crate) fn was_asked_again(&self) -> bool {
+        self.asked_again.swap(false, Ordering::SeqCst)
     }
 
     /// The relay looked: since when the first event waits that is not published.

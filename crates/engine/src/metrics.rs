@@ -14,6 +14,7 @@ pub(crate) struct ConsumerMetrics {
     pub(crate) backlog: Gauge,
     pub(crate) oldest_seconds: Gauge,
     pub(crate) stopped: Gauge,
+    pub(crate) catching_up: Gauge,
     pub(crate) recreated: Counter,
 }
 
@@ -47,6 +48,7 @@ impl ConsumerMetrics {
             backlog: gauge!("a4co_consumer_backlog", "consumer" => name()),
             oldest_seconds: gauge!("a4co_consumer_oldest_seconds", "consumer" => name()),
             stopped: gauge!("a4co_consumer_stopped", "consumer" => name()),
+            catching_up: gauge!("a4co_consumer_catching_up", "consumer" => name()),
             recreated: counter!("a4co_consumer_recreated_total", "consumer" => name()),
         }
     }
@@ -94,6 +96,8 @@ pub(crate) struct ServiceMetrics {
     pub(crate) error_ratio: Gauge,
     pub(crate) sagas_late: Gauge,
     pub(crate) timers_late: Gauge,
+    pub(crate) events_lost: Gauge,
+    pub(crate) failure_kinds: Counter,
 }
 
 impl ServiceMetrics {
@@ -111,6 +115,8 @@ impl ServiceMetrics {
             error_ratio: gauge!("a4co_service_error_ratio", "service" => service),
             sagas_late: gauge!("a4co_sagas_late", "service" => service),
             timers_late: gauge!("a4co_timers_late", "service" => service),
+            events_lost: gauge!("a4co_events_lost", "service" => service),
+            failure_kinds: counter!("a4co_failure_kinds_total", "service" => service),
         }
     }
 

@@ -28,7 +28,7 @@ pub(crate) use fold::Folder;
 pub(crate) use gate::{Gate, Gates};
 use quarantine::Quarantine;
 pub use rebuild::rebuild;
-pub(crate) use release::{Refold, release};
+pub(crate) use release::{Refold, Release, release};
 
 /// How many facts are folded into one commit.
 const BATCH: usize = 512;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use backbone::bus::{Bus, Subscription};
+use backbone::bus::{Bus, Lost, Subscription};
 use backbone::collection::{Direction, Query};
 use backbone::journal;
 use backbone::projection::Follows;
@@ -13,6 +13,7 @@ use kernel::{Duration, Timestamp};
 use crate::alerts::{self, Reading};
 use crate::health::{ProjectionHealth, SagaCount, ServiceHealth};
 use crate::host::Host;
+use crate::relay;
 use crate::signs::ConsumerSigns;
 
 /// A timer is late when it has not fired so long after it was due.
@@ -48,6 +49,8 @@ struct Seen {
     operations: VecDeque<(u64, u64)>,
     looks: u64,
     letters: Letters,
+    /// How many contexts the broker lost that were not published again.
+    lost: usize,
     stands: BTreeMap<&'static str, Stand>,
 }
 
@@ -110,6 +113,12 @@ impl ServiceWatch {
                 }
             }
         }
+        match self.lost(bus).await {
+            Ok(lost) => self.lock().lost = lost,
+            Err(error) => {
+                tracing::debug!(service = self.service(), %error, "what was lost cannot be counted")
+            }
+        }
         if self.host.signs().take_letters_changed() {
             match self.letters().await {
                 Ok(letters) => self.lock().letters = letters,
@@ -119,6 +128,19 @@ impl ServiceWatch {
                 }
             }
         }
+    }
+
+    /// How many contexts of the service's events the broker lost and has not been given again.
+    async fn lost(&self, bus: &dyn Bus) -> Result<usize, journal::Error> {
+        let of_service = |lost: &Lost| self.host.publishes(&lost.context);
+        let lost: Vec<Lost> = bus.lost().into_iter().filter(of_service).collect();
+        if lost.is_empty() {
+            return Ok(0);
+        }
+        let again = relay::last_request(&self.host).await?;
+        let again = again.filter(|again| again.finished_at.is_some());
+        let is_mended = |lost: &&Lost| again.as_ref().is_some_and(|again| again.requested_at >= lost.at);
+        Ok(lost.len() - lost.iter().filter(is_mended).count())
     }
 
     /// Remembers what was done so far; gives the number of the look.
@@ -206,11 +228,14 @@ impl ServiceWatch {
         metrics.dead_letter_oldest_seconds.set(oldest);
         metrics.sagas_late.set(sagas_late as f64);
         metrics.timers_late.set(timers_late as f64);
+        let lost = seen.lost as f64;
+        metrics.events_lost.set(lost);
         let mut read = |alert, value| readings.push(Reading { alert, of: self.service().to_owned(), value });
         read(alerts::SERVICE_ERRORS, ratio);
         read(alerts::DEAD_LETTER_OLD, oldest);
         read(alerts::SAGA_LATE, sagas_late as f64);
         read(alerts::TIMER_LATE, timers_late as f64);
+        read(alerts::EVENTS_LOST, lost);
         if let Some(age) = self.host.signs().outbox_age(now) {
             read(alerts::OUTBOX_STUCK, age.as_secs_f64());
         }

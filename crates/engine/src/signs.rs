@@ -22,6 +22,8 @@ struct Inside {
     last_failure: Option<String>,
     /// Since when the reader waits in vain, as the watch saw it.
     deaf_since: Option<Timestamp>,
+    /// It closes a gap.
+    catches_up: bool,
 }
 
 /// What a consumer reads.
@@ -119,6 +121,16 @@ impl ConsumerSigns {
         inside.last_failure = Some(reason.to_owned());
     }
 
+    /// It takes out of the journals what the broker lost, or has done so.
+    pub(crate) fn catches_up(&self, is_so: bool) {
+        self.lock().catches_up = is_so;
+    }
+
+    /// Whether it does.
+    pub(crate) fn is_catching_up(&self) -> bool {
+        self.lock().catches_up
+    }
+
     // ── what the watch says and asks ────────────────────────────────────────────────────────
 
     /// What the bus is asked for.
@@ -172,6 +184,7 @@ impl ConsumerSigns {
             dead_letters,
             last_delivery: pulse.delivered_at,
             last_progress: pulse.progressed_at,
+            is_catching_up: inside.catches_up,
             last_failure: inside.last_failure.clone(),
         }
     }

@@ -48,20 +48,15 @@ impl Tenure {
         if is_written(consumer).await? {
             recovery::recover_one(consumer).await?;
         }
-        let place = consumer.place();
-        consumer
-            .decide("tenure", move |ws| {
-                ws.overwrite(Attempt {
-                    consumer: place.clone(),
-                    position: 0,
-                    event: Uuid::nil(),
-                    attempts: 0,
-                });
-                Ok(())
-            })
-            .await?;
+        write(consumer).await?;
         *lock(&self.noted) = Some(token);
         Ok(())
+    }
+
+    /// What a replay in mid-tenure removed is written down again.
+    pub(crate) async fn note_again(&self, consumer: &Consumer) -> Result<(), String> {
+        let is_noted = lock(&self.noted).is_some();
+        if is_noted { write(consumer).await } else { Ok(()) }
     }
 
     /// Ends in order.
@@ -72,6 +67,16 @@ impl Tenure {
         }
         Ok(())
     }
+}
+
+async fn write(consumer: &Consumer) -> Result<(), String> {
+    let place = consumer.place();
+    consumer
+        .decide("tenure", move |ws| {
+            ws.overwrite(Attempt { consumer: place.clone(), position: 0, event: Uuid::nil(), attempts: 0 });
+            Ok(())
+        })
+        .await
 }
 
 async fn is_written(consumer: &Consumer) -> Result<bool, String> {

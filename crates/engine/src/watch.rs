@@ -144,10 +144,15 @@ fn read_consumer(consumer: &ConsumerSigns, now: Timestamp, readings: &mut Vec<Re
     metrics.backlog.set(waiting);
     metrics.oldest_seconds.set(oldest);
     metrics.parked.set(pulse.parked as f64);
+    let catching_up = if consumer.is_catching_up() { 1.0 } else { 0.0 };
     metrics.stopped.set(stopped);
-    for (alert, value) in
-        [(alerts::EVENT_UNPROCESSED, oldest), (alerts::BACKLOG, waiting), (alerts::CONSUMER_STOPPED, stopped)]
-    {
+    metrics.catching_up.set(catching_up);
+    for (alert, value) in [
+        (alerts::EVENT_UNPROCESSED, oldest),
+        (alerts::BACKLOG, waiting),
+        (alerts::CONSUMER_STOPPED, stopped),
+        (alerts::CONSUMER_GAP, catching_up),
+    ] {
         readings.push(Reading { alert, of: consumer.name.clone(), value });
     }
 }

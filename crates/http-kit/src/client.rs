@@ -22,6 +22,8 @@ mod tests;
 mod transport;
 
 pub use breaker::BreakerPolicy;
+#[cfg(any(test, feature = "network"))]
+pub(crate) use transport::ANSWER_BYTES_MAX;
 pub use transport::{InMemory, Transport, TransportError};
 
 use breaker::{Breaker, Permit};

@@ -10,6 +10,7 @@ use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use backbone::environment::Environment;
+use backbone::ephemeral::{Claims, NoClaims};
 use backbone::route::Route;
 use backbone::tokens::{Tokens, path_shape, permission_to_call};
 use backbone::trace::{self, Tracing};
@@ -22,9 +23,12 @@ mod authorise;
 mod card_numbers;
 mod origin;
 mod payload;
+mod rates;
 mod security_headers;
 #[cfg(test)]
 mod tests;
+
+pub use rates::Rates;
 
 pub(crate) use origin::{CORRELATION_ID, REQUEST_ID, TRACEPARENT, new_span_of};
 
@@ -45,13 +49,19 @@ pub struct Gate {
     pub tracing: Tracing,
     /// Hears how each request of a service was answered.
     pub answered: Arc<dyn Fn(&'static str, StatusCode) + Send + Sync>,
+    /// How often somebody may ask, where that is limited.
+    pub rates: Option<Rates>,
+    /// Remembers which tokens came with which requests. Without a memory no token is believed that is
+    /// good only once.
+    pub claims: Arc<dyn Claims>,
 }
 
 impl Gate {
     /// A gate with the usual limits.
     pub fn new(tokens: Arc<dyn Tokens>, environment: Environment) -> Self {
         let (body_limit_bytes, tracing) = (BODY_LIMIT_BYTES, Tracing::OFF);
-        Self { tokens, environment, body_limit_bytes, tracing, answered: Arc::new(|_, _| ()) }
+        let (answered, claims) = (Arc::new(|_, _| ()), Arc::new(NoClaims));
+        Self { tokens, environment, body_limit_bytes, tracing, answered, rates: None, claims }
     }
 }
 
@@ -106,22 +116,21 @@ pub fn router(
     services: impl IntoIterator<Item = (&'static str, Vec<Route>)>,
     gate: &Gate,
 ) -> Result<Router, RouteConflict> {
-    let mut spellings: BTreeMap<String, &'static str> = BTreeMap::new();
-    let mut owners: BTreeMap<(String, String), &'static str> = BTreeMap::new();
+    router_between(services, [], gate)
+}
+
+/// As `router`, with the routes of services that run in other processes. Those pass requests on, and
+/// stand outside the gate: it is before them there.
+pub fn router_between(
+    here: impl IntoIterator<Item = (&'static str, Vec<Route>)>,
+    elsewhere: impl IntoIterator<Item = (&'static str, Vec<Route>)>,
+    gate: &Gate,
+) -> Result<Router, RouteConflict> {
+    let mut taken = Taken::default();
     let mut router = Router::new();
-    for (service, routes) in services {
+    for (service, routes) in here {
         for route in routes {
-            let shape = path_shape(route.path);
-            check_path(service, &route)?;
-            let known = *spellings.entry(shape.clone()).or_insert(route.path);
-            if known != route.path {
-                let (path, known) = (route.path.to_owned(), known.to_owned());
-                return Err(RouteConflict::Named { service, path, known });
-            }
-            if let Some(first) = owners.insert((shape, route.method.to_string()), service) {
-                let (method, path) = (route.method, route.path.to_owned());
-                return Err(RouteConflict::Twice { method, path, first, second: service });
-            }
+            taken.take(service, &route)?;
             let (path, handler) = (route.path, route.handler.clone());
             let guarded = Arc::new(Guarded {
                 gate: gate.clone(),
@@ -133,7 +142,50 @@ pub fn router(
             router = router.route(path, handler.route_layer(from_fn_with_state(guarded, guard)));
         }
     }
+    for (service, routes) in elsewhere {
+        for route in routes {
+            taken.take(service, &route)?;
+            router = router.route(
+                route.path,
+                route.handler.route_layer(from_fn_with_state(gate.clone(), said_by_nobody_else)),
+            );
+        }
+    }
     Ok(with_fallbacks(router, gate))
+}
+
+/// The paths that stand already, by their shape.
+#[derive(Default)]
+struct Taken {
+    spellings: BTreeMap<String, &'static str>,
+    owners: BTreeMap<(String, String), &'static str>,
+}
+
+impl Taken {
+    fn take(&mut self, service: &'static str, route: &Route) -> Result<(), RouteConflict> {
+        check_path(service, route)?;
+        let shape = path_shape(route.path);
+        let known = *self.spellings.entry(shape.clone()).or_insert(route.path);
+        if known != route.path {
+            let (path, known) = (route.path.to_owned(), known.to_owned());
+            return Err(RouteConflict::Named { service, path, known });
+        }
+        if let Some(first) = self.owners.insert((shape, route.method.to_string()), service) {
+            let (method, path) = (route.method.clone(), route.path.to_owned());
+            return Err(RouteConflict::Twice { method, path, first, second: service });
+        }
+        Ok(())
+    }
+}
+
+/// The answer of another process stays as it is; a problem of passing on gets its frame here.
+async fn said_by_nobody_else(State(gate): State<Gate>, request: Request, next: Next) -> Response {
+    let (origin, language) = (origin::of(request.headers(), &gate), Language::wanted(request.headers()));
+    let response = survived(next.run(request)).await;
+    match response.extensions().get::<Problem>() {
+        Some(_) => finished(response, language, &origin),
+        None => response,
+    }
 }
 
 fn check_path(service: &'static str, route: &Route) -> Result<(), RouteConflict> {
@@ -177,7 +229,13 @@ async fn guard(State(guarded): State<Arc<Guarded>>, mut request: Request, next: 
     let language = Language::wanted(request.headers());
     let started = guarded.gate.environment.clock.now();
     let answered = async {
-        let caller = authorise::caller(&guarded, &request)?;
+        let admitted = authorise::admitted(&guarded, &request);
+        // Who is refused counts too: guessing is asking.
+        let caller = admitted.as_ref().map(|admitted| &admitted.caller);
+        if let Some(counted) = rates::counted(&guarded, &request, caller) {
+            counted.allowed().await?;
+        }
+        let caller = admitted?.for_the_first_time(&guarded).await?;
         request.extensions_mut().insert(CallerIs(caller));
         request.extensions_mut().insert(crate::Origin(origin.origin.clone()));
         let request = payload::screened(&guarded, request).await?;

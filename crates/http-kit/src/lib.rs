@@ -1,7 +1,8 @@
 //! Floor 2: HTTP manners, once for all services.
 //!
 //! What this crate must not know: any service, any event's payload, any database or broker; it
-//! opens no socket, reads no clock and makes no id but through `backbone::environment`. It says
+//! opens no socket but in `network`, reads no clock and makes no id but through
+//! `backbone::environment`. It says
 //! how a request is read, who may make it, how an answer and a problem look, and how one service
 //! calls another.
 
@@ -15,6 +16,9 @@ mod environment;
 mod execute;
 mod gate;
 mod idempotency;
+mod in_flight;
+#[cfg(any(test, feature = "network"))]
+pub mod network;
 pub mod openapi;
 pub mod page;
 mod problem;
@@ -28,8 +32,9 @@ pub use caller::{CallerIs, Origin};
 pub use client::{BreakerPolicy, CallLimits, Client, InMemory, Transport, TransportError};
 pub use entity_tag::{EntityTag, IfMatch};
 pub use execute::Execute;
-pub use gate::{Gate, RouteConflict, router};
+pub use gate::{Gate, Rates, RouteConflict, router, router_between};
 pub use idempotency::Idempotency;
+pub use in_flight::OneAtATime;
 pub use page::PageQuery;
 pub use problem::{FieldError, Problem};
 pub use query::{UrlPath, UrlQuery};

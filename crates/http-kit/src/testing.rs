@@ -56,11 +56,12 @@ impl Tokens for PlainTokens {
                 let role = serde_json::from_value(Value::from(*role))
                     .map_err(|_| TokenError::Invalid("not a role"))?;
                 let caller = Caller::Person { id, role };
-                Ok(Verified { caller, permissions: Arc::default(), expires })
+                Ok(Verified { caller, permissions: Arc::default(), expires, once: None })
             }
             ["service", from, to] if *to == target && request_id.is_some() => {
                 let caller = Caller::Service((*from).to_owned());
-                Ok(Verified { caller, permissions: Arc::clone(&self.permissions), expires })
+                let permissions = Arc::clone(&self.permissions);
+                Ok(Verified { caller, permissions, expires, once: None })
             }
             _ => Err(TokenError::Invalid("not a token of this test")),
         }

@@ -56,6 +56,7 @@ pub fn with_ports(context: &Context, config: Config, ports: Ports) -> Module {
         ],
         timers: vec![handlers::quote_timer()],
         collections: vec![&domain::ORDERS, &views::QUOTES, &views::OFFERS, &views::SHOPPERS],
+        told: vec![&domain::ORDERS],
         routes: http::routes(http::Desk { context: context.clone(), ports, config }),
         calls: ports::CALLS.to_vec(),
         ..Module::new("order")

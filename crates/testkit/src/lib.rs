@@ -7,7 +7,7 @@ mod orders;
 
 pub use after::{Unsettled, unsettled};
 pub use goods::{Goods, Shelf};
-pub use market::TestMarket;
+pub use market::{SimGround, TestMarket};
 pub use orders::{Bought, HOME, Wish, answer_bank, call_off};
 
 #[cfg(test)]

@@ -9,10 +9,12 @@ use a4co::market::{self, Composed, Ground, Market};
 use a4co::seed;
 use a4co::services::SERVICES;
 use a4co::verify::{self, Facts};
+use adapter_memory::Capacity;
 use adapter_sim::SimWorld;
 use adapter_tokens::SignedTokens;
 use anyhow::Context as _;
 use backbone::bus::Bus;
+use backbone::journal::Storage;
 use backbone::route::Role;
 use backbone::system::DeadLetter;
 use backbone::tokens::Tokens as _;
@@ -32,6 +34,30 @@ enum Place {
     World { world: SimWorld, gateway: GatewayMemory, running: Running },
     /// In a directory, or on servers with its keys in a directory.
     Disk { directory: TempDir, market: Box<Market>, settings: Box<Settings> },
+}
+
+/// What a process of a simulated market stands on.
+pub struct SimGround {
+    /// The world as this process sees it.
+    pub world: SimWorld,
+    /// The gateway's own memory.
+    pub gateway: GatewayMemory,
+    /// What an operator set.
+    pub settings: Arc<Settings>,
+    /// The door to the store: the world's, or one with something around it.
+    pub storage: Arc<dyn Storage>,
+    /// The door to the bus.
+    pub bus: Arc<dyn Bus>,
+    /// The process before ended without a word, and nobody else could read on.
+    pub crashed: bool,
+}
+
+impl SimGround {
+    /// The ground of the process that runs now in `world`.
+    pub fn of(world: &SimWorld, gateway: &GatewayMemory) -> Self {
+        let (storage, bus, settings) = (world.storage(), world.bus(), Arc::default());
+        Self { world: world.clone(), gateway: gateway.clone(), settings, storage, bus, crashed: false }
+    }
 }
 
 /// A whole market.
@@ -56,19 +82,22 @@ impl TestMarket {
 
     /// Starts the process that runs now in `world`. `crashed`: the one before ended without a word.
     pub async fn in_world(world: &SimWorld, gateway: &GatewayMemory, crashed: bool) -> anyhow::Result<Self> {
+        Self::on(SimGround { crashed, ..SimGround::of(world, gateway) }).await
+    }
+
+    /// Starts a process on simulated ground.
+    pub async fn on(ground: SimGround) -> anyhow::Result<Self> {
+        let SimGround { world, gateway, settings, storage, bus, crashed } = ground;
         let environment = world.environment();
         let sandbox = Sandbox::new(environment.clock.clone(), Arc::new(gateway.clone()));
+        let ephemeral = adapter_memory::ephemeral(&environment, Capacity::default());
         let counted = world.clone();
         let keys = key_folder();
         std::fs::create_dir_all(&keys).with_context(|| format!("making {}", keys.display()))?;
         let ground = Ground {
-            settings: Arc::default(),
-            parts: Parts {
-                environment,
-                storage: world.storage(),
-                bus: world.bus(),
-                keyring: world.keyring(),
-            },
+            settings,
+            parts: Parts { environment, storage, bus, keyring: world.keyring() },
+            ephemeral,
             crashed,
             signing_keys: market::signing_keys(&keys)?,
             gateways: vec![Arc::new(sandbox)],
@@ -78,7 +107,6 @@ impl TestMarket {
             tracing: Tracing::OFF,
         };
         let Composed { router, tokens, running } = market::compose(ground).await?;
-        let (world, gateway) = (world.clone(), gateway.clone());
         Ok(Self { api: InMemory::new(router), tokens, place: Place::World { world, gateway, running } })
     }
 
@@ -186,9 +214,10 @@ impl TestMarket {
     pub async fn facts(&self) -> anyhow::Result<Facts> {
         match &self.place {
             Place::World { world, gateway, .. } => {
-                let bus: Arc<dyn Bus> = world.bus();
+                let observer = world.observer();
+                let bus: Arc<dyn Bus> = observer.bus();
                 let log = bus.capabilities().reads_by_position.then_some(&*bus);
-                Facts::read(&*world.storage(), log, gateway.load()?).await
+                Facts::read(&*observer.storage(), log, gateway.load()?).await
             }
             Place::Disk { settings, .. } => verify::facts_with(settings).await,
         }

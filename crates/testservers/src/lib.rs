@@ -7,11 +7,15 @@
 mod nats;
 mod postgres;
 mod program;
+mod rabbit;
+mod redis;
 mod supervised;
 
 pub use nats::NatsServer;
 pub use postgres::PostgresServer;
 pub use program::Missing;
+pub use rabbit::RabbitServer;
+pub use redis::RedisServer;
 
 use std::io::Write;
 

@@ -57,6 +57,9 @@ fn what_is_printed_is_a_file_that_gives_the_same_again() {
         [serve]
         listen = "[::1]:9000"
         mode = "production"
+        only = ["order", "gateway"]
+        [discovery]
+        user = ["http://10.0.0.5:8101", "https://user.internal"]
         [payment]
         charge_limit = "2 minutes"
         [payment.commission.by_category]
@@ -118,6 +121,7 @@ fn an_error_names_the_file_the_key_and_the_remedy() {
         ("[notification]\nlocal_time = \"Spain\"", "notification.local_time", "write a POSIX rule such as"),
         ("[serve]\nmode = \"test\"", "serve.mode", "expected `development` or `production`"),
         ("[serve]\nlisten = \"8080\"", "serve.listen", "such as 127.0.0.1:8080"),
+        ("[discovery]\norder = [\"8101\"]", "discovery", "write it as http://127.0.0.1:8101"),
         ("[product.vat.by_category]\nmiel = 20000", "product.vat.by_category", "\"miel\" is above 10000"),
     ];
     for (text, key, reason) in cases {

@@ -1,11 +1,11 @@
-//! PostgreSQL and NATS.
+//! PostgreSQL, with a broker beside it.
 
-#[cfg(all(feature = "postgres", feature = "nats"))]
+#[cfg(feature = "postgres")]
 pub(crate) use built_in::{open, storage};
-#[cfg(not(all(feature = "postgres", feature = "nats")))]
+#[cfg(not(feature = "postgres"))]
 pub(crate) use left_out::{open, storage};
 
-#[cfg(not(all(feature = "postgres", feature = "nats")))]
+#[cfg(not(feature = "postgres"))]
 mod left_out {
     use std::sync::Arc;
 
@@ -15,8 +15,8 @@ mod left_out {
     use super::super::{Engines, Servers};
     use crate::config::Settings;
 
-    const LEFT_OUT: &str = "engines.postgres and engines.nats are set, and this program was built without them: build \
-                            it with --features postgres,nats, or remove them from the configuration";
+    const LEFT_OUT: &str = "engines.postgres is set, and this program was built without it: build it with --features \
+                            postgres, or remove it from the configuration";
 
     #[allow(clippy::unused_async, reason = "the same as where they are built in")]
     pub(crate) async fn open(_: &Settings, _: &Servers<'_>) -> anyhow::Result<Engines> {
@@ -29,18 +29,17 @@ mod left_out {
     }
 }
 
-#[cfg(all(feature = "postgres", feature = "nats"))]
+#[cfg(feature = "postgres")]
 mod built_in {
     use std::sync::Arc;
 
-    use adapter_nats::NatsBus;
     use adapter_postgres::{PostgresKeyRing, PostgresStorage, Wrapping};
     use adapter_sqlite::{MasterKey, new_data_key};
     use anyhow::Context as _;
     use backbone::journal::Storage;
     use uuid::Uuid;
 
-    use super::super::{Engines, Servers};
+    use super::super::{Engines, Servers, broker};
     use crate::config::Settings;
     use crate::production;
 
@@ -85,16 +84,11 @@ mod built_in {
         let previous = previous.into_iter().map(|key| Arc::new(Master(key)) as Arc<dyn Wrapping>);
         let master = Arc::new(Master(keys.master.clone()));
         let keyring = PostgresKeyRing::open(address, master, previous.collect()).await?;
-        let options = adapter_nats::Options {
-            servers: vec![servers.nats.to_owned()],
-            partitions: servers.partitions,
-            ..adapter_nats::Options::default()
-        };
-        let bus = NatsBus::connect(options).await.context("engines.nats")?;
+        let bus = broker::open(settings, servers).await?;
         let counted = storage.clone();
         Ok(Engines {
             storage: Arc::new(storage),
-            bus: Arc::new(bus),
+            bus,
             keyring: Arc::new(keyring),
             crashed: false,
             written: Arc::new(move || {

@@ -1,14 +1,16 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use adapter_tokens::PEOPLE_ISSUER;
 use backbone::route::Role;
 use kernel::Duration;
 use uuid::Uuid;
 
-use super::{MARK, check, new_keys};
+use super::{MARK, check, keys, new_keys};
 use crate::client::{Call, InMemory, ask};
 use crate::config::{Mode, Settings, load};
 use crate::market;
+use crate::services::SERVICES;
 
 fn refused(settings: &Settings) -> String {
     check(settings).unwrap_err().to_string()
@@ -103,6 +105,23 @@ async fn the_sandbox_gateway_is_in_production_only_where_that_is_said() {
     settings.serve.sandbox_gateway = true;
     assert_eq!(market::gateways(&settings, &environment).unwrap().len(), 1);
     assert_eq!(market::gateways(&Settings::on(place.path()), &environment).unwrap().len(), 1);
+}
+
+#[test]
+fn a_process_needs_the_signing_keys_of_its_own_services_and_no_others() {
+    let place = tempfile::tempdir().unwrap();
+    let mut settings = with_new_keys(place.path());
+    let folder = settings.keys.signing_keys.clone().unwrap();
+    for service in SERVICES.iter().filter(|name| **name != "order").chain(&[PEOPLE_ISSUER]) {
+        std::fs::remove_dir_all(folder.join(service)).unwrap();
+    }
+    settings.serve.only = vec!["order".to_owned()];
+    let keys = keys(&settings).unwrap().signing;
+    let issuers: Vec<&String> = keys.public().iter().flat_map(|key| &key.issuers).collect();
+    assert_eq!(issuers, ["order"]);
+    settings.serve.only = vec!["order".to_owned(), "user".to_owned()];
+    let error = super::keys(&settings).map(|_| ()).unwrap_err().to_string();
+    assert!(error.contains("no signing key for user"), "{error}");
 }
 
 #[test]

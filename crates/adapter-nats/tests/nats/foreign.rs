@@ -82,6 +82,44 @@ async fn what_nobody_can_read_goes_to_the_dead_letters_whole_and_holds_up_nothin
 }
 
 #[tokio::test]
+async fn what_lies_in_the_dead_letters_is_shown_to_its_consumer_and_forgotten() {
+    let Some(server) = server() else { return };
+    let bus = bus(&server).await;
+    let mut consumer = open(&bus).await;
+    let other = other_client(&server).await;
+    for body in ["first", "second"] {
+        let sent = other.publish("order.created.v1", body.into()).await;
+        sent.expect("it is sent").await.expect("it is stored");
+    }
+    bus.publish(vec![event(1, 1)]).await.expect("it is published");
+    let taken = take(&mut *consumer, 1).await;
+    acknowledge(&mut *consumer, &taken).await;
+    nothing_comes(&mut *consumer, Duration::from_millis(200)).await;
+
+    let shown = bus.given_up(&subscription(0), 10).await.expect("the broker is there");
+    let bodies: Vec<&[u8]> = shown.iter().map(|one| &one.body[..]).collect();
+    assert_eq!(bodies, [&b"first"[..], b"second"]);
+    assert_eq!(shown[0].kind, "order.created.v1");
+    assert_eq!(shown[0].reason, "the attribute `specversion` is missing");
+    assert!(shown[0].event.is_none() && shown[0].at.as_micros() > 0);
+    let named = |name: &str| shown[0].headers.iter().any(|(own, _)| own == name);
+    assert!(named("a4co-dlq-consumer"), "{:?}", shown[0].headers);
+    let limited = bus.given_up(&subscription(0), 1).await.expect("the broker is there");
+    assert_eq!((limited.len(), limited[0].handle), (1, shown[0].handle));
+
+    // Another consumer of the same context has none, and removes none.
+    let consumer = "payment-order".to_owned();
+    let of_another = backbone::bus::Subscription { consumer, service: "payment", ..subscription(0) };
+    assert!(bus.given_up(&of_another, 10).await.expect("the broker is there").is_empty());
+    bus.forget(&of_another, &[shown[0].handle]).await.expect("the broker is there");
+    for _ in 0..2 {
+        bus.forget(&subscription(0), &[shown[0].handle]).await.expect("what is gone is gone");
+    }
+    let left = bus.given_up(&subscription(0), 10).await.expect("the broker is there");
+    assert_eq!(left.iter().map(|one| one.handle).collect::<Vec<u64>>(), [shown[1].handle]);
+}
+
+#[tokio::test]
 async fn a_message_whose_dead_letter_finds_no_place_stays_with_the_broker() {
     let Some(server) = server() else { return };
     let bus = bus(&server).await;

@@ -2,9 +2,11 @@
 
 mod conformance;
 mod faults;
+mod import;
 mod keys;
 mod network;
 mod replicas;
+mod reports;
 mod sample;
 mod server;
 mod tables;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use backbone::bus::{Consumer, Subscription};
 use backbone::collection::Collection;
 use backbone::commit::{Commit, Expected, Outcome, Put};
-use backbone::journal::{self, Journal, Schema, Stored, Submission, Want};
+use backbone::journal::{self, Journal, Schema, Storage, Stored, Submission, Want};
 use backbone::keyring::PersonKey;
 use bytes::Bytes;
 use kernel::{Duration, Envelope, Timestamp};
@@ -16,8 +16,12 @@ use crate::{BusKind, CommitFault, Faults, Settings, SimWorld};
 static NOTES: Collection = Collection { name: "notes", columns: &[], children: &[] };
 
 pub(super) async fn open(world: &SimWorld) -> Arc<dyn Journal> {
+    open_on(&*world.storage()).await
+}
+
+pub(super) async fn open_on(storage: &dyn Storage) -> Arc<dyn Journal> {
     let schema = Schema { service: "order", collections: vec![&NOTES] };
-    world.storage().open(schema).await.expect("the process lives")
+    storage.open(schema).await.expect("the process lives")
 }
 
 pub(super) fn noting(id: &str) -> Commit {
@@ -50,7 +54,7 @@ pub(super) fn event(number: u128) -> Envelope {
     }
 }
 
-async fn version(world: &SimWorld, id: &str) -> u64 {
+pub(super) async fn version(world: &SimWorld, id: &str) -> u64 {
     let wants = vec![Want::Document(&NOTES, id.to_owned())];
     match &open(world).await.load(wants).await.expect("reads work")[0] {
         Stored::Document(found) => found.as_ref().map_or(0, |found| found.version),
@@ -58,7 +62,7 @@ async fn version(world: &SimWorld, id: &str) -> u64 {
     }
 }
 
-async fn is_committed(submission: Submission) -> bool {
+pub(super) async fn is_committed(submission: Submission) -> bool {
     matches!(submission.await, Ok(Ok(Outcome::Committed { .. })))
 }
 

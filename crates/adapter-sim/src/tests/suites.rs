@@ -40,6 +40,17 @@ async fn the_broker_keeps_the_promises_of_the_bus() {
     prove(bus_scenarios(), || fixture(4, BusKind::Broker)).await;
 }
 
+/// Stores that several write keep the same promises.
+#[tokio::test(start_paused = true)]
+async fn replicas_keep_the_promises_of_the_journal_and_of_the_bus() {
+    let shared = || {
+        let settings = Settings { bus: BusKind::Broker, replicas: 2, ..Settings::default() };
+        Box::new(SimFixture(SimWorld::with(6, settings))) as Box<dyn Fixture>
+    };
+    prove(journal_scenarios(), shared).await;
+    prove(bus_scenarios(), shared).await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_key_ring_keeps_its_promises() {
     prove(keyring_scenarios(), || fixture(5, BusKind::Log)).await;

@@ -50,6 +50,22 @@ pub(super) async fn isolation(world: World) -> Result<(), String> {
     equal("order's feed", whole_feed(&order).await?.len(), 3)
 }
 
+pub(super) async fn published_by(world: World) -> Result<(), String> {
+    let order = world.journal("order").await?;
+    let _payment = world.journal("payment").await?;
+    committed(order.submit(sample::publishing(sample::orders(1..=5))).await)?;
+    let storage = &world.ports().storage;
+    let read = async |service, after, limit| {
+        storage.published_by(service, after, limit).await.shown("reading what a service published")
+    };
+    let all = read("order", 0, 100).await?;
+    equal("the same as its own journal gives", &all, &order.outgoing(0, 100).await.shown("reading")?)?;
+    equal("all of them", all.len(), 5)?;
+    equal("a page", read("order", all[1].position, 2).await?, all[2..4].to_vec())?;
+    equal("of another service", read("payment", 0, 100).await?, vec![])?;
+    equal("of one that was never opened", read("never", 0, 100).await?, vec![])
+}
+
 pub(super) async fn reopen(world: World) -> Result<(), String> {
     let journal = world.journal("order").await?;
     committed(journal.submit(some_of_everything("kept")).await)?;

@@ -1,11 +1,11 @@
 //! Entirely or not at all.
 
-use backbone::commit::{Append, Commit, Delete, Expected, Guard, Target};
+use backbone::commit::{Append, Commit, Delete, Expected, Guard, Outcome, Target};
 use bytes::Bytes;
 
 use super::look::{Handle, document, note_version, stream_version};
 use crate::World;
-use crate::expect::{Shown, committed, conflict, ensure, equal, malformed, taken};
+use crate::expect::{Shown, committed, conflict, duplicate, ensure, equal, malformed, taken};
 use crate::sample::{
     self, NOTES, answer, append, appending, checkpoint, claiming, guard_note, id, note, noting,
 };
@@ -104,6 +104,26 @@ fn renumber(commit: &mut Commit) {
 
 fn too_large() -> Bytes {
     Bytes::from(vec![b' '; kernel::MAX_DATA_BYTES + 1])
+}
+
+pub(super) async fn rehearsed(world: World) -> Result<(), String> {
+    let journal = world.journal("order").await?;
+    prepare(&journal).await?;
+    for _ in 0..2 {
+        let said = journal.rehearse(all_parts()).await.shown("rehearsing")?;
+        ensure(matches!(said, Outcome::Committed { .. }), format_args!("it fits, and it said {said:?}"))?;
+        untouched(&journal, &world).await.map_err(|found| format!("after a rehearsal: {found}"))?;
+    }
+    let mut commit = all_parts();
+    commit.puts[0].expected = Expected::Version(1);
+    conflict(Ok(journal.rehearse(commit).await), "new")?;
+    let claims = claiming("broker", vec![id(91), id(90)]);
+    taken(Ok(journal.rehearse(claims).await), &[id(90)])?;
+    let mut commit = all_parts();
+    commit.outgoing[1].data = too_large();
+    malformed(Ok(journal.rehearse(commit).await))?;
+    committed(journal.submit(all_parts()).await)?;
+    duplicate(Ok(journal.rehearse(all_parts()).await)).map(drop)
 }
 
 pub(super) async fn one_malformed(world: World) -> Result<(), String> {

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::Consumer;
 use crate::decider::{Finish, Job, Part, PartOutcome};
-use crate::failures::{Failure, dead_letter, settle_parked};
+use crate::failures::{Failure, bury, dead_letter, settle_parked};
 use crate::lanes::{self, Lanes};
 
 /// How many parked deliveries of a lane are tried in one commit.
@@ -65,7 +65,7 @@ impl Consumer {
 
     /// Moves a delivery whose attempts are used up to the dead letters.
     async fn bury(&self, parked: Parked) -> Result<(), String> {
-        let name = self.name.clone();
+        let (name, kinds) = (self.name.clone(), self.settling().kinds);
         self.decide("bury", move |ws| {
             let id = backbone::Document::id(&parked);
             if ws.get::<Parked>(&id)?.is_some() {
@@ -78,7 +78,7 @@ impl Consumer {
                     attempts: parked.attempts,
                     first_failed_at: parked.first_failed_at.unwrap_or(now),
                 };
-                ws.overwrite(dead_letter(&name, parked.position, parked.event.clone(), &failure, now));
+                bury(dead_letter(&name, parked.position, parked.event.clone(), &failure, now), &kinds, ws);
             }
             Ok(())
         })
@@ -116,7 +116,7 @@ impl Consumer {
         let attempts = |(index, row): (usize, &Parked)| if index == 0 { row.attempts + 1 } else { 1 };
         let tried: Vec<(String, u32)> =
             parked.iter().enumerate().map(|(i, row)| (row.event.kind.clone(), attempts((i, row)))).collect();
-        let (name, retries) = (self.name.clone(), self.retries);
+        let settling = self.settling();
         let finish = move |outcomes: &[PartOutcome], ws: &mut Workspace<'_>| {
             for (index, (row, outcome)) in parked.iter().zip(outcomes).enumerate() {
                 let PartOutcome::Failed(refusal) = outcome else { continue };
@@ -124,7 +124,7 @@ impl Consumer {
                 let attempts = if index == 0 { row.attempts + 1 } else { 1 };
                 let first_failed_at = row.first_failed_at.unwrap_or(now);
                 let failure = Failure { attempts, first_failed_at, ..Failure::first(refusal, now) };
-                settle_parked(&name, retries, row, &failure, ws)?;
+                settle_parked(&settling, row, &failure, ws)?;
             }
             Ok(())
         };

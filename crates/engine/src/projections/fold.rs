@@ -86,6 +86,7 @@ impl Folder<'_> {
             moved_at: now,
             behind: 0,
             event: fact.kept(),
+            raw: None,
         }
     }
 }

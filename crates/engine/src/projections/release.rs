@@ -15,6 +15,7 @@ use super::quarantine::{self, Quarantine};
 use super::{POLL, checkpoint_name, fold_loading};
 use crate::cache::Cache;
 use crate::host::Host;
+use crate::operators::By;
 
 /// How many facts of one key are folded again in one commit.
 const FACTS_MAX: usize = 10_000;
@@ -28,13 +29,22 @@ pub(crate) enum Refold {
     WithoutIt,
 }
 
+/// What an operator does with a key.
+pub(crate) struct Release<'a> {
+    /// The dead letter of its poisonous fact.
+    pub(crate) id: &'a str,
+    /// What becomes of that fact.
+    pub(crate) refold: Refold,
+    /// Who does it.
+    pub(crate) by: &'a By,
+}
+
 /// Folds what the key of dead letter `id` missed, in one commit with the end of its record. Where a
 /// fact is still poisonous, the key stays in quarantine from that one on.
 pub(crate) async fn release(
     folder: &Folder<'_>,
     bus: &dyn Bus,
-    id: &str,
-    refold: Refold,
+    Release { id, refold, by }: Release<'_>,
 ) -> Result<(), Error> {
     let Folder { host, projection } = *folder;
     let down = |e: backbone::journal::Error| Error::Unavailable(e.to_string());
@@ -76,6 +86,9 @@ pub(crate) async fn release(
         found.error.clone()
     });
     draft.changes.extend(quarantine::draft(host, [&letter], letters.values()).changes);
+    let what = if refold == Refold::WithIt { "retry" } else { "discard" };
+    let outcome = if again.is_some() { "still poisonous" } else { "folded again" };
+    draft.changes.extend(by.draft(host, (what, id, outcome)).changes);
     let commit = seal(host, &draft, None).await.map_err(Error::Unavailable)?;
     *turn += 1;
     write(host, commit).await.map_err(Error::Unavailable)?;

@@ -10,7 +10,7 @@ use http::{Request, Response};
 use tower::ServiceExt;
 
 /// The largest answer that is read.
-const ANSWER_BYTES_MAX: usize = 8 * 1024 * 1024;
+pub(crate) const ANSWER_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// Why there is no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

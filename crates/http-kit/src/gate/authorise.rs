@@ -3,14 +3,34 @@
 
 use axum::extract::Request;
 use backbone::route::{Access, Caller, Role};
-use backbone::tokens::{TokenError, Verified};
+use backbone::tokens::{Once, TokenError, Verified};
 use http::{HeaderMap, Method, StatusCode, header};
 
 use super::{Guarded, REQUEST_ID};
 use crate::Problem;
 
+/// Somebody who may use this route, unless this is a replay.
+pub(super) struct Admitted {
+    pub(super) caller: Caller,
+    once: Option<Once>,
+}
+
+impl Admitted {
+    /// The caller, where what is good once has not been seen by any replica. A memory that is away
+    /// knows nothing, so nothing passes.
+    pub(super) async fn for_the_first_time(self, guarded: &Guarded) -> Result<Caller, Problem> {
+        let Some(Once { key, until }) = self.once else { return Ok(self.caller) };
+        let refusal = match guarded.gate.claims.once(&key, until).await {
+            Ok(true) => return Ok(self.caller),
+            Ok(false) => TokenError::Replayed,
+            Err(error) => TokenError::Unavailable(error.to_string()),
+        };
+        Err(refused(guarded, refusal.into()))
+    }
+}
+
 /// The caller, who may use this route.
-pub(super) fn caller(guarded: &Guarded, request: &Request) -> Result<Caller, Problem> {
+pub(super) fn admitted(guarded: &Guarded, request: &Request) -> Result<Admitted, Problem> {
     let declared = &guarded.route.method;
     // A handler that takes more methods than its declaration would be open without a word on
     // access: what is not declared does not exist.
@@ -18,20 +38,22 @@ pub(super) fn caller(guarded: &Guarded, request: &Request) -> Result<Caller, Pro
         let detail = format!("{} takes {declared}", guarded.route.path);
         return Err(Problem::of(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", detail));
     }
-    let refuse = |problem: Problem| {
-        tracing::info!(
-            event.action = "refused",
-            http.route = guarded.route.path,
-            error.code = %problem.code,
-            "a request was refused: {}", problem.detail
-        );
-        problem
-    };
+    let refuse = |problem| refused(guarded, problem);
     let verified = match bearer(request.headers()).map_err(refuse)? {
         Some(token) => Some(verify(guarded, request.headers(), token).map_err(|e| refuse(e.into()))?),
         None => None,
     };
     allowed(guarded, verified).map_err(refuse)
+}
+
+fn refused(guarded: &Guarded, problem: Problem) -> Problem {
+    tracing::info!(
+        event.action = "refused",
+        http.route = guarded.route.path,
+        error.code = %problem.code,
+        "a request was refused: {}", problem.detail
+    );
+    problem
 }
 
 fn verify(guarded: &Guarded, headers: &HeaderMap, token: &str) -> Result<Verified, TokenError> {
@@ -59,7 +81,12 @@ fn bearer(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
     }
 }
 
-fn allowed(guarded: &Guarded, verified: Option<Verified>) -> Result<Caller, Problem> {
+fn allowed(guarded: &Guarded, verified: Option<Verified>) -> Result<Admitted, Problem> {
+    let once = verified.as_ref().and_then(|verified| verified.once.clone());
+    may_use(guarded, verified).map(|caller| Admitted { caller, once })
+}
+
+fn may_use(guarded: &Guarded, verified: Option<Verified>) -> Result<Caller, Problem> {
     let (roles, services): (&[Role], &[&str]) = match guarded.route.access {
         Access::Public => return Ok(verified.map_or(Caller::Anonymous, |verified| verified.caller)),
         Access::People(roles) => (roles, &[]),

@@ -10,6 +10,8 @@ use serde::Deserialize;
 use serde_json::json;
 use uuid::Uuid;
 
+mod rates;
+mod replays;
 mod traces;
 
 use super::*;

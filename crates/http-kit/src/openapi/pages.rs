@@ -1,6 +1,8 @@
 //! The document and a page to try it. Our own page of three small files: a packaged one brings a
 //! second way to describe APIs, 1.8 MB of assets, and a policy that allows inline styles.
 
+use std::sync::{Arc, LazyLock};
+
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use backbone::route::{Access, Route};
@@ -12,10 +14,14 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; c
                       img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// `GET /openapi.json`, and `GET /docs` to read it and send requests.
-pub fn pages(document: &Value) -> Vec<Route> {
-    let json = serde_json::to_vec(document).expect("the document is JSON");
+///
+/// The document is made when it is first asked for: most processes start without anybody asking.
+pub fn pages(document: impl FnOnce() -> Value + Send + 'static) -> Vec<Route> {
+    let json = move || Bytes::from(serde_json::to_vec(&document()).expect("the document is JSON"));
+    let json = Arc::new(LazyLock::new(json));
+    let serve_json = get(async move || serve("application/json", Bytes::clone(&json)));
     vec![
-        file("/openapi.json", "The API as OpenAPI 3.1", "application/json", json.into()),
+        Route::new(Method::GET, "/openapi.json", Access::Public, "The API as OpenAPI 3.1", serve_json),
         page(
             "/docs",
             "The API to read and try",
@@ -28,11 +34,7 @@ pub fn pages(document: &Value) -> Vec<Route> {
 }
 
 fn page(path: &'static str, summary: &'static str, kind: &'static str, text: &'static str) -> Route {
-    file(path, summary, kind, Bytes::from_static(text.as_bytes()))
-}
-
-fn file(path: &'static str, summary: &'static str, kind: &'static str, body: Bytes) -> Route {
-    let handler = get(async move || serve(kind, body));
+    let handler = get(async move || serve(kind, Bytes::from_static(text.as_bytes())));
     Route::new(Method::GET, path, Access::Public, summary, handler)
 }
 

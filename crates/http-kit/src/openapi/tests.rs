@@ -152,7 +152,7 @@ fn every_reference_leads_somewhere() {
 
 #[tokio::test]
 async fn the_page_is_served_without_inline_script_or_style() {
-    let router = stand("docs", pages(&document()), HandMade::running().environment());
+    let router = stand("docs", pages(document), HandMade::running().environment());
     let read = async |path: &str| send(&router, request(Method::GET, path, None, None)).await;
     assert_eq!(read("/openapi.json").await.body["openapi"], "3.1.0");
     let page = read("/docs").await;

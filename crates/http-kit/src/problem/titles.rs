@@ -41,6 +41,7 @@ pub(crate) fn title(status: StatusCode, language: Language) -> &'static str {
         502 => ("Another service answered wrongly", "Otro servicio respondió mal"),
         503 => ("Not available just now", "No disponible en este momento"),
         504 => ("Another service did not answer", "Otro servicio no respondió"),
+        508 => ("Passed on in a circle", "Reenviado en círculo"),
         _ => ("Something went wrong", "Algo ha fallado"),
     };
     match language {

@@ -1,6 +1,8 @@
 //! What only several crates together show.
 
 mod engine;
+mod ephemeral;
+mod migrate;
 mod observability;
 mod privacy;
 mod projections;

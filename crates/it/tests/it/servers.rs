@@ -1,32 +1,65 @@
-//! The same market on servers of its own: PostgreSQL keeps its state, NATS carries its events. What
-//! is shown elsewhere on the embedded store is not shown again; this is that the parts fit.
+//! The same market on servers of its own: PostgreSQL keeps its state, NATS or RabbitMQ carries its
+//! events. What is shown elsewhere on the embedded store is not shown again; this is that the parts
+//! fit.
 
 use a4co::config::{Engines, Settings};
 use contracts::shared::OrderState;
 use futures::future::join_all;
 use kernel::Secret;
 use testkit::{Shelf, TestMarket, Wish};
-use testservers::{Missing, NatsServer, PostgresServer, skip};
+use testservers::{Missing, NatsServer, PostgresServer, RabbitServer, skip};
 
 /// The servers of a test; they go with it.
-struct Servers {
+pub(crate) struct Servers {
     postgres: PostgresServer,
-    nats: NatsServer,
+    broker: Broker,
+}
+
+enum Broker {
+    Nats(NatsServer),
+    Rabbit { server: RabbitServer, host: String },
 }
 
 impl Servers {
-    fn start() -> Result<Self, Missing> {
-        Ok(Self { postgres: PostgresServer::start()?, nats: NatsServer::start()? })
+    pub(crate) fn with_nats() -> Result<Self, Missing> {
+        Ok(Self { postgres: PostgresServer::start()?, broker: Broker::Nats(NatsServer::start()?) })
+    }
+
+    fn with_rabbitmq() -> Result<Self, Missing> {
+        let server = RabbitServer::start(1)?;
+        let host = server.host();
+        Ok(Self { postgres: PostgresServer::start()?, broker: Broker::Rabbit { server, host } })
+    }
+
+    /// Where clients find the broker.
+    pub(crate) fn broker(&self) -> String {
+        match &self.broker {
+            Broker::Nats(server) => server.url(),
+            Broker::Rabbit { server, .. } => server.address(),
+        }
+    }
+
+    /// Each is a queue with a log of its own on RabbitMQ, for every reader of every context.
+    fn partitions(&self) -> u32 {
+        match self.broker {
+            Broker::Nats(_) => 4,
+            Broker::Rabbit { .. } => 2,
+        }
     }
 
     /// A market on a new database.
-    fn engines(&self, partitions: u32) -> Engines {
+    pub(crate) fn engines(&self) -> Engines {
+        let partitions = self.partitions();
         let postgres = Some(Secret::new(self.postgres.database()));
-        Engines { postgres, nats: Some(self.nats.url()), partitions }
+        let engines = Engines { postgres, partitions, ..Engines::default() };
+        match &self.broker {
+            Broker::Nats(server) => Engines { nats: Some(server.url()), ..engines },
+            Broker::Rabbit { host, .. } => Engines { rabbitmq: Some(Secret::new(host.clone())), ..engines },
+        }
     }
 }
 
-async fn market(engines: Engines) -> TestMarket {
+pub(crate) async fn market(engines: Engines) -> TestMarket {
     let directory = tempfile::tempdir().expect("a place for the keys");
     let settings = Settings { engines, ..Settings::on(directory.path()) };
     TestMarket::as_set(settings, directory).await.expect("the market starts on its servers")
@@ -34,11 +67,20 @@ async fn market(engines: Engines) -> TestMarket {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn orders_are_fulfilled_and_undone_on_postgresql_and_nats() {
-    let servers = match Servers::start() {
+    orders_are_fulfilled_and_undone(Servers::with_nats()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn orders_are_fulfilled_and_undone_on_postgresql_and_rabbitmq() {
+    orders_are_fulfilled_and_undone(Servers::with_rabbitmq()).await;
+}
+
+async fn orders_are_fulfilled_and_undone(servers: Result<Servers, Missing>) {
+    let servers = match servers {
         Ok(servers) => servers,
         Err(missing) => return skip(&missing),
     };
-    let market = market(servers.engines(4)).await;
+    let market = market(servers.engines()).await;
     let goods = market.sell(Shelf::USUAL).await;
     let lines = [(goods.item("HONEY"), 1)];
     let wishes: Vec<Wish<'_>> = (0..12)
@@ -59,16 +101,25 @@ async fn orders_are_fulfilled_and_undone_on_postgresql_and_nats() {
     market.finish().await;
 }
 
-/// Two replicas of all services take orders for the same goods; one of them stops in between.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_replicas_share_the_work_and_one_goes_on_alone() {
-    let servers = match Servers::start() {
+async fn two_replicas_share_the_work_and_one_goes_on_alone_with_nats() {
+    two_replicas_share_the_work_and_one_goes_on_alone(Servers::with_nats()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_replicas_share_the_work_and_one_goes_on_alone_with_rabbitmq() {
+    two_replicas_share_the_work_and_one_goes_on_alone(Servers::with_rabbitmq()).await;
+}
+
+/// Two replicas of all services take orders for the same goods; one of them stops in between.
+async fn two_replicas_share_the_work_and_one_goes_on_alone(servers: Result<Servers, Missing>) {
+    let servers = match servers {
         Ok(servers) => servers,
         Err(missing) => return skip(&missing),
     };
     // Of one directory: the same keys, and the same gateway.
     let [shared, unused] = [(); 2].map(|()| tempfile::tempdir().expect("a place for the keys"));
-    let settings = Settings { engines: servers.engines(4), ..Settings::on(shared.path()) };
+    let settings = Settings { engines: servers.engines(), ..Settings::on(shared.path()) };
     let first = TestMarket::as_set(settings.clone(), unused).await.expect("a replica starts");
     let second = TestMarket::as_set(settings, shared).await.expect("another one starts");
     let goods = first.sell(Shelf::USUAL).await;

@@ -1,24 +1,36 @@
-//! The whole market on simulated time, disk and gateway, with everything going wrong that may: the
-//! same seed gives the same run. Each run places a few orders while commits lose their answers,
-//! reads and fetches fail and the process dies; then the faults end, the market comes to rest, and
-//! the facts must show that nothing was lost, doubled or forgotten (reliability.md).
+//! The whole market on simulated time, disk, network and gateway, as one process or as several
+//! replicas on one store, with everything going wrong that may: the same seed gives the same run.
+//! Each run places a few orders while requests and answers are lost, reads and fetches fail, and
+//! replicas die, stop, stand still past their leases and are cut off; then the faults end, the market
+//! comes to rest, and the facts must show that nothing was lost, doubled or forgotten
+//! (reliability.md).
 
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 
 use a4co::seed::customers::{self, Customer};
-use adapter_sim::{CommitFault, Faults};
+use adapter_sim::planted::Bug;
+use adapter_sim::{BusKind, CommitFault, Faults, Settings};
 use contracts::shared::OrderState;
 use kernel::Duration;
 use testkit::{Shelf, TestMarket, Wish};
 
+use life::Run;
+use plan::Plan;
+
 mod customer;
+mod doors;
 mod life;
 mod plan;
+mod planted;
 mod proof;
+mod replica;
+mod stock;
 
-/// How many seeds a test run plays.
+/// How many seeds a test run plays: fewer where somebody waits for it.
 const SEEDS: u64 = 200;
+/// The same on the build machine.
+const SEEDS_IN_CI: u64 = 5_000;
 /// In how many threads.
 const THREADS: usize = 2;
 
@@ -30,16 +42,21 @@ struct Outcome {
     ended: BTreeMap<&'static str, u32>,
 }
 
-/// Plays a seed in a runtime of its own, as another run of the program would.
-fn play(seed: u64) -> Outcome {
+fn runtime() -> tokio::runtime::Runtime {
     let mut runtime = tokio::runtime::Builder::new_current_thread();
-    let runtime = runtime.enable_time().start_paused(true).build().expect("a runtime starts");
-    runtime.block_on(life::of(seed))
+    runtime.enable_time().start_paused(true).build().expect("a runtime starts")
+}
+
+/// Plays a seed in a runtime of its own, as another run of the program would.
+fn play(seed: u64, bug: Option<Bug>) -> Outcome {
+    let settings = plan::settings(seed);
+    let run = Run { seed, settings: settings.clone(), stocked: stock::of(&settings), bug };
+    runtime().block_on(run.play(|world| Plan::of(world, &settings)))
 }
 
 /// Plays a seed; where it fails, says how to play it again.
-fn checked(seed: u64) -> Result<Outcome, String> {
-    std::panic::catch_unwind(AssertUnwindSafe(|| play(seed))).map_err(|panic| {
+fn checked(seed: u64, bug: Option<Bug>) -> Result<Outcome, String> {
+    std::panic::catch_unwind(AssertUnwindSafe(|| play(seed, bug))).map_err(|panic| {
         let text = panic.downcast_ref::<String>().cloned();
         let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
         let text = text.unwrap_or_default();
@@ -55,6 +72,7 @@ fn seeds() -> Vec<u64> {
             Some((first, end)) => (number(first)..number(end)).collect(),
             None => vec![number(&seeds)],
         },
+        Err(_) if std::env::var("CI").is_ok_and(|ci| ci == "true") => (1..=SEEDS_IN_CI).collect(),
         Err(_) => (1..=SEEDS).collect(),
     }
 }
@@ -63,7 +81,9 @@ fn seeds() -> Vec<u64> {
 fn play_all(seeds: &[u64]) -> Vec<Result<Outcome, String>> {
     let parts = seeds.chunks(seeds.len().div_ceil(THREADS));
     std::thread::scope(|scope| {
-        let play = |part: &[u64]| part.iter().map(|seed| checked(*seed)).collect::<Vec<_>>();
+        // Thousands of traces would fill the memory.
+        let one = |seed: &u64| checked(*seed, None).map(|outcome| Outcome { trace: Vec::new(), ..outcome });
+        let play = move |part: &[u64]| part.iter().map(one).collect::<Vec<_>>();
         let threads: Vec<_> = parts.map(|part| scope.spawn(move || play(part))).collect();
         threads.into_iter().flat_map(|thread| thread.join().expect("a thread only gathers")).collect()
     })
@@ -92,10 +112,22 @@ fn seeds_of_faults_lose_and_double_nothing() {
     }
 }
 
+/// Their leases run out meanwhile, and they come back believing that they hold them.
+#[test]
+fn an_orders_events_stay_in_order_while_replicas_stand_still_for_a_minute() {
+    for seed in 1..=8 {
+        let settings = Settings { bus: BusKind::Broker, partitions: 4, replicas: 2, ..Settings::default() };
+        let run = Run { seed, stocked: stock::of(&settings), settings, bug: None };
+        let outcome = runtime().block_on(run.play(Plan::of_pauses));
+        let pauses = outcome.trace.iter().filter(|line| line.ends_with("stands still")).count();
+        assert_eq!((pauses, outcome.crashes), (2, 0));
+    }
+}
+
 #[test]
 fn the_same_seed_is_the_same_run() {
     for seed in 1..=4 {
-        let (first, second) = (play(seed), play(seed));
+        let (first, second) = (play(seed, None), play(seed, None));
         let differs = first.trace.iter().zip(&second.trace).position(|(one, other)| one != other);
         if let Some(line) = differs {
             let around =

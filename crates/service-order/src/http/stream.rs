@@ -1,10 +1,13 @@
 //! `GET /api/orders/{id}/stream`: each version of an order as it comes, as server-sent events.
 
 use std::convert::Infallible;
+use std::pin::pin;
 
 use axum::extract::State;
 use axum::response::sse::{Event, Sse};
+use backbone::ephemeral::Listener;
 use contracts::shared::OrderState;
+use futures::future::select;
 use futures::stream::{self, Stream};
 use http::HeaderMap;
 use http_kit::{CallerIs, Problem, UrlPath};
@@ -15,7 +18,8 @@ use super::read::{OrderAnswer, shown};
 use crate::config::minutes;
 use crate::domain::{Details, FINAL_STATES};
 
-/// How often the order is looked at.
+/// How often the order is looked at, at least: a hint that it was written, on whichever replica, is
+/// followed at once.
 const POLL: Duration = Duration::from_millis(500);
 /// Something is sent at least so often, in polls: proxies close what is silent.
 const SILENCE_POLLS_MAX: u32 = 30;
@@ -24,6 +28,7 @@ const SILENCE_POLLS_MAX: u32 = 30;
 struct Follower {
     desk: Desk,
     id: OrderId,
+    news: Listener,
     seen: u64,
     polls_left: u32,
     over: bool,
@@ -39,6 +44,7 @@ pub(super) async fn follow(
     let seen = headers.get("last-event-id").and_then(|id| id.to_str().ok()).and_then(|id| id.parse().ok());
     let polls = minutes(desk.config.stream_minutes).as_millis() / POLL.as_millis();
     let follower = Follower {
+        news: desk.context.listen::<Details>(id),
         desk,
         id,
         seen: seen.unwrap_or(0),
@@ -64,7 +70,8 @@ impl Follower {
             if order.version > self.seen {
                 return self.tell(order);
             }
-            self.desk.context.environment.clock.sleep(POLL).await;
+            let pause = self.desk.context.environment.clock.sleep(POLL);
+            select(pin!(self.news.heard()), pause).await;
         }
         Some(Event::default().comment("nothing new"))
     }

@@ -16,9 +16,11 @@ struct Server {
 }
 
 /// One line a server.
-const SERVERS: [Server; 2] = [
+const SERVERS: [Server; 4] = [
     Server { program: "postgres", package: "postgresql", place: "/usr/lib/postgresql/*/bin" },
     Server { program: "nats-server", package: "nats-server", place: "/usr/sbin" },
+    Server { program: "rabbitmq-server", package: "rabbitmq-server", place: "/usr/lib/rabbitmq/bin" },
+    Server { program: "redis-server", package: "redis-server", place: "/usr/bin" },
 ];
 
 /// Installs what is missing. Where that cannot be done, tests say loudly what they skip, and on a
@@ -33,7 +35,7 @@ pub(super) fn install_missing() -> Result<()> {
     }
     let packages: Vec<&str> = missing.iter().map(|server| server.package).collect();
     println!("{}: missing, installing", packages.join(", "));
-    let installed = apt(&["update", "--quiet=2"]) && apt(&install(&packages));
+    let installed = apt_install(&packages);
     let left: Vec<&str> = missing.iter().filter(|server| !is_here(server)).map(|s| s.package).collect();
     if installed && left.is_empty() {
         return Ok(());
@@ -48,6 +50,11 @@ pub(super) fn install_missing() -> Result<()> {
     }
     println!("WARNING: {what}; the tests that need it are skipped");
     Ok(())
+}
+
+/// Installs packages of the distribution; says whether that went well.
+pub(super) fn apt_install(packages: &[&str]) -> bool {
+    apt(&["update", "--quiet=2"]) && apt(&install(packages))
 }
 
 fn is_here(server: &Server) -> bool {

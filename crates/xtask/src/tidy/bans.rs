@@ -33,12 +33,13 @@ const RIM: &[&str] = &[
     "crates/a4co/",
     "crates/adapter-",
     "crates/conformance/",
+    "crates/fleet/",
     "crates/it/",
     "crates/testkit/",
     "crates/testservers/",
     "crates/xtask/",
 ];
-const BINARIES: &[&str] = &["crates/a4co/", "crates/it/", "crates/xtask/"];
+const BINARIES: &[&str] = &["crates/a4co/", "crates/fleet/", "crates/it/", "crates/xtask/"];
 /// Those, and what looks for servers in `PATH`.
 const READERS: &[&str] = &["crates/a4co/", "crates/it/", "crates/testservers/", "crates/xtask/"];
 const MONEY: &[&str] = &["money", "ledger", "split"];

@@ -29,7 +29,7 @@ const EVERYTHING: &[&str] = &[
     "testservers",
     "a4co",
 ];
-const TEST_SUPPORT: &[&str] = &["conformance", "testkit", "testservers", "adapter-sim"];
+const TEST_SUPPORT: &[&str] = &["conformance", "testkit", "testservers", "adapter-memory", "adapter-sim"];
 
 const MOVE_DOWN: &str = "move the shared value down to `kernel`, or turn the edge around";
 const USE_A_PORT: &str = "declare a port in `backbone` and let the composition in `a4co` bind it";
@@ -66,7 +66,8 @@ const FLOORS: &[Floor] = &[
     Floor { family: "conformance", may: &["kernel", "backbone"], may_in_tests: &[], remedy: COMPOSE },
     Floor { family: "testservers", may: &[], may_in_tests: &[], remedy: TURN_AROUND },
     Floor { family: "testkit", may: EVERYTHING, may_in_tests: &[], remedy: TURN_AROUND },
-    Floor { family: "a4co", may: EVERYTHING, may_in_tests: &[], remedy: TURN_AROUND },
+    Floor { family: "a4co", may: EVERYTHING, may_in_tests: &["fleet"], remedy: TURN_AROUND },
+    Floor { family: "fleet", may: EVERYTHING, may_in_tests: &[], remedy: TURN_AROUND },
     Floor { family: "it", may: EVERYTHING, may_in_tests: &[], remedy: TURN_AROUND },
     Floor { family: "xtask", may: &[], may_in_tests: &[], remedy: "it must build when the product does not" },
 ];

@@ -186,6 +186,16 @@ impl Spawner for TestSpawner {
     }
 }
 
+/// The machine's time, ids and tasks.
+pub(super) fn environment() -> Environment {
+    Environment {
+        clock: Arc::new(TestClock),
+        ids: Arc::new(TestIds),
+        secrets: Arc::new(TestIds),
+        spawner: Arc::new(TestSpawner),
+    }
+}
+
 /// A key ring in memory: the file one is tested beside its adapter.
 #[derive(Default)]
 pub(super) struct MemoryKeys(Mutex<BTreeMap<Uuid, PersonKey>>);
@@ -245,12 +255,7 @@ impl Bench {
         make: impl FnOnce(&Context) -> Module,
     ) -> Self {
         let store = adapter_sqlite::Store::open(directory, adapter_sqlite::Options::default()).unwrap();
-        let environment = Environment {
-            clock: Arc::new(TestClock),
-            ids: Arc::new(TestIds),
-            secrets: Arc::new(TestIds),
-            spawner: Arc::new(TestSpawner),
-        };
+        let environment = environment();
         let bus = store.bus();
         let parts = Parts { environment, storage: store.storage(), bus: bus.clone(), keyring: keys.clone() };
         let mut engine = Engine::new(parts);

@@ -1,23 +1,18 @@
 //! Somebody who buys, whatever happens to the market meanwhile.
 
-use std::cell::RefCell;
-use std::rc::Rc;
-
 use a4co::checkout::Placed;
-use a4co::client::{Api as _, Call, Error, InMemory};
+use a4co::client::{Call, Error};
 use http::StatusCode;
 use kernel::{Duration, OrderId};
-use testkit::{Goods, TestMarket, Wish, answer_bank, call_off};
+use testkit::{Goods, Wish, answer_bank, call_off};
 
+use super::doors::Doors;
 use super::plan::Planned;
 
 /// How long a customer tries to get any answer.
 const PATIENCE: Duration = Duration::from_secs(900);
 /// How soon they try again.
 const AGAIN: Duration = Duration::from_millis(700);
-
-/// The market that runs now, where one does.
-pub(super) type Door = Rc<RefCell<Option<TestMarket>>>;
 
 /// What the market answered to an order.
 #[derive(Clone, Debug)]
@@ -29,7 +24,7 @@ pub(super) enum Told {
 }
 
 pub(super) struct Customer<'a> {
-    pub(super) door: Door,
+    pub(super) doors: Doors,
     pub(super) goods: &'a Goods,
     pub(super) planned: Planned,
 }
@@ -45,13 +40,10 @@ impl Customer<'_> {
     async fn ask(&self, call: &Call) -> Result<a4co::client::Reply, Error> {
         let begun = tokio::time::Instant::now();
         loop {
-            let api: Option<InMemory> = self.door.borrow().as_ref().map(|market| market.api.clone());
-            if let Some(api) = api {
-                match api.send(call).await.and_then(|reply| reply.good()) {
-                    Ok(reply) => return Ok(reply),
-                    Err(error) if is_final(&error) => return Err(error),
-                    Err(_) => {}
-                }
+            match self.doors.send(call).await {
+                Some(Ok(reply)) => return Ok(reply),
+                Some(Err(error)) if is_final(&error) => return Err(error),
+                Some(Err(_)) | None => {}
             }
             assert!(begun.elapsed() < PATIENCE, "{} was never answered", call.name());
             tokio::time::sleep(AGAIN).await;
@@ -81,8 +73,7 @@ impl Customer<'_> {
         let path = format!("/api/payments?orderId={}", placed.order_id);
         // The bank may never ask: out of stock, called off.
         for _ in 0..40 {
-            let operator = self.door.borrow().as_ref().map(TestMarket::operator);
-            if let Some(operator) = operator {
+            if let Some(operator) = self.doors.operator() {
                 let Ok(reply) = self.ask(&Call::get(path.as_str()).by(&operator)).await else { return };
                 let payments: serde_json::Value = reply.read().expect("payments are JSON");
                 let asks = |payment: &&serde_json::Value| payment["status"] == "awaiting-customer";

@@ -1,6 +1,6 @@
 //! What a seed does: who buys what and how, and what goes wrong.
 
-use adapter_sim::{BusKind, CommitFault, Dice, Faults, Settings, SimWorld};
+use adapter_sim::{BusKind, CommitFault, Dice, Faults, Settings, Side, SimWorld};
 use kernel::Duration;
 
 /// How orders are paid, and how often.
@@ -34,6 +34,28 @@ pub(super) struct Planned {
     pub(super) sent_again: bool,
 }
 
+/// What happens to a replica, or to the broker, at some moment.
+#[derive(Clone, Debug)]
+pub(super) struct Trouble {
+    pub(super) at: Duration,
+    pub(super) replica: usize,
+    pub(super) what: Kind,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Kind {
+    /// It stands still; what it had submitted arrives afterwards, or in time.
+    Pause { lasts: Duration, holds: bool },
+    /// It reaches somebody no more for a while.
+    Cut { side: Side, lasts: Duration },
+    /// It dies.
+    Crash,
+    /// It stops in order.
+    Stop,
+    /// The broker dies and starts again.
+    BrokerCrash,
+}
+
 /// What a seed does.
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
@@ -41,24 +63,54 @@ pub(super) struct Plan {
     pub(super) faults: Faults,
     /// Commits, counted from now on, at which something certain happens.
     pub(super) at: Vec<(u64, CommitFault)>,
+    pub(super) troubles: Vec<Trouble>,
 }
 
-/// Every second seed has a broker between its services, every other the embedded log.
+/// How a seed's market is set up: a quarter runs as one process on the embedded log, a quarter as one
+/// process with a broker, and half of them as two replicas, now and then three.
 pub(super) fn settings(seed: u64) -> Settings {
-    let bus = if seed.is_multiple_of(2) { BusKind::Broker } else { BusKind::Log };
-    Settings { bus, ..Settings::default() }
-}
-
-impl Plan {
-    pub(super) fn of(world: &SimWorld) -> Self {
-        let mut dice = world.dice("plan");
-        let count = dice.between(3, 6);
-        let orders = (0..count).map(|number| planned(number, &mut dice)).collect();
-        Self { orders, faults: faults(&mut dice), at: crashes(&mut dice) }
+    let mut dice = Dice::new(seed, "settings");
+    let partitions = [1, 1, 1, 2, 2, 3, 4, 4][dice.below(8) as usize];
+    let replicas = if dice.chance(100) { 3 } else { 2 };
+    match seed % 4 {
+        1 => Settings::default(),
+        2 => Settings { bus: BusKind::Broker, partitions, ..Settings::default() },
+        _ => Settings { bus: BusKind::Broker, partitions, replicas, ..Settings::default() },
     }
 }
 
-fn planned(number: u64, dice: &mut Dice) -> Planned {
+impl Plan {
+    /// Nothing goes wrong but that each of two replicas stands still for a minute, one after the
+    /// other, while orders come in.
+    pub(super) fn of_pauses(world: &SimWorld) -> Self {
+        let mut dice = world.dice("plan");
+        let orders = (0..8).map(|number| planned(number, Duration::from_secs(130), &mut dice)).collect();
+        let pause = |replica: usize, at| Trouble {
+            at: Duration::from_secs(at),
+            replica,
+            what: Kind::Pause { lasts: Duration::from_secs(60), holds: true },
+        };
+        Self { orders, faults: Faults::default(), at: Vec::new(), troubles: vec![pause(0, 3), pause(1, 70)] }
+    }
+
+    pub(super) fn of(world: &SimWorld, settings: &Settings) -> Self {
+        let replicas = settings.replicas;
+        let mut dice = world.dice("plan");
+        let count = dice.between(3, 6);
+        let hurry = Duration::from_millis(if replicas > 1 { dice.between(2_000, 25_000) } else { 3_000 });
+        let orders = (0..count).map(|number| planned(number, hurry, &mut dice)).collect();
+        let at = crashes(&mut dice, if replicas > 1 { 2 } else { 4 });
+        let faults = faults(&mut dice, settings);
+        let troubles = troubles(&mut dice, replicas, hurry);
+        Self { orders, faults, at, troubles }
+    }
+}
+
+fn milliseconds(dice: &mut Dice, most: u64) -> Duration {
+    Duration::from_millis(dice.below(most))
+}
+
+fn planned(number: u64, hurry: Duration, dice: &mut Dice) -> Planned {
     let mut lines = vec![("HONEY", dice.between(1, 3) as u32)];
     if dice.chance(400) {
         lines.push(("OIL", dice.between(1, 2) as u32));
@@ -67,10 +119,9 @@ fn planned(number: u64, dice: &mut Dice) -> Planned {
     if dice.chance(350) {
         lines.push(("CHEST", dice.between(1, 2) as u32));
     }
-    let milliseconds = |dice: &mut Dice, most| Duration::from_millis(dice.below(most));
     Planned {
         number,
-        at: milliseconds(dice, 3_000),
+        at: milliseconds(dice, hurry.as_millis() as u64),
         method: method(dice),
         lines,
         bank: [Some(true), Some(true), Some(false), None][dice.below(4) as usize],
@@ -91,29 +142,64 @@ fn method(dice: &mut Dice) -> &'static str {
     "sandbox-card-ok"
 }
 
-/// Some seeds are calm in one respect, some in all but one.
-fn faults(dice: &mut Dice) -> Faults {
+/// Some seeds are calm in one respect, some in all but one. A start asks every reader of every
+/// partition, and one failure is enough to fail it.
+fn faults(dice: &mut Dice, settings: &Settings) -> Faults {
     let mut often = |most: u64| if dice.chance(500) { dice.below(most) as u32 } else { 0 };
+    let calmer = if settings.replicas > 1 { 4 } else { u64::from(settings.partitions) };
+    // The embedded log is in the same process: nothing between them is lost or late.
+    let (lost, late) = if settings.bus == BusKind::Log { (0, 0) } else { (2, 5) };
     Faults {
         answer_lost_permille: often(40),
         not_written_permille: often(40),
         slow_sync_permille: often(60),
-        read_fails_permille: often(15),
-        fetch_fails_permille: often(60),
+        read_fails_permille: often(15 / calmer),
+        fetch_fails_permille: often(60 / calmer),
+        publish_fails_permille: often(60),
+        redelivery_permille: often(100),
+        twice_permille: often(60),
         keyring_fails_permille: often(20),
-        crash_permille: often(8),
+        lost_permille: often(lost),
+        late_permille: often(late),
+        late: Duration::from_millis([100, 2_000, 6_000, 20_000][often(4_000) as usize % 4]),
+        crash_permille: often(8 / calmer),
+        torn_permille: often(1_000),
         slow_sync: Duration::from_millis(400),
         ..Faults::default()
     }
 }
 
-/// Up to three deaths at certain commits.
-fn crashes(dice: &mut Dice) -> Vec<(u64, CommitFault)> {
-    let count = dice.below(4);
+/// Fewer than `most` deaths at certain commits.
+fn crashes(dice: &mut Dice, most: u64) -> Vec<(u64, CommitFault)> {
+    let count = dice.below(most);
     (0..count)
         .map(|_| {
             let fault = [CommitFault::CrashBefore, CommitFault::CrashAfter][dice.below(2) as usize];
             (dice.between(1, 120), fault)
         })
         .collect()
+}
+
+/// Up to four troubles; a lease runs out in 15 seconds, so some last longer.
+fn troubles(dice: &mut Dice, replicas: usize, hurry: Duration) -> Vec<Trouble> {
+    let count = dice.below(if replicas > 1 { 5 } else { 3 });
+    let trouble = |dice: &mut Dice| {
+        let lasts = Duration::from_millis(match dice.below(3) {
+            0 => dice.between(100, 4_000),
+            1 => dice.between(12_000, 24_000),
+            _ => dice.between(15_000, 65_000),
+        });
+        let what = match dice.below(if replicas > 1 { 12 } else { 8 }) {
+            0..=1 => Kind::Stop,
+            2 => Kind::Crash,
+            3 => Kind::BrokerCrash,
+            4 => Kind::Cut { side: Side::Store, lasts },
+            5 => Kind::Cut { side: Side::Broker, lasts },
+            6..=8 => Kind::Pause { lasts, holds: dice.chance(500) },
+            _ => Kind::Cut { side: Side::Leases, lasts },
+        };
+        let at = milliseconds(dice, hurry.as_millis() as u64);
+        Trouble { at, replica: dice.below(replicas as u64) as usize, what }
+    };
+    (0..count).map(|_| trouble(dice)).collect()
 }

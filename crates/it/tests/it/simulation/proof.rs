@@ -1,18 +1,22 @@
 //! What must be true after every run.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use a4co::services::SERVICES;
 use a4co::verify::{self, Facts};
-use adapter_sim::SimWorld;
 use contracts::shared::OrderState;
 
 use super::customer::Told;
 use super::life::Ends;
 use super::name_of;
+use super::replica::Ground;
 
 /// Proves it; gives how often each end was.
-pub(super) fn check(world: &SimWorld, told: &[Told], facts: &Facts) -> Ends {
-    assert_eq!(world.panics(), Vec::<String>::new());
+pub(super) fn check(ground: &Ground, told: &[Told], facts: &Facts) -> Ends {
+    assert_eq!(ground.world.panics(), Vec::<String>::new());
+    let breaches = ground.witness.breaches();
+    assert!(breaches.is_empty(), "{breaches:#?}");
+    effects_are_in_order_and_once(ground, facts);
     let report = verify::check(facts);
     let wrong: Vec<String> = report.violations.iter().map(ToString::to_string).collect();
     assert!(wrong.is_empty(), "{wrong:#?}");
@@ -41,4 +45,28 @@ pub(super) fn check(world: &SimWorld, told: &[Told], facts: &Facts) -> Ends {
         assert_eq!(created, 1, "order {id} was told of {created} times");
     }
     ends
+}
+
+/// Each consumer took the events of a subject in in the order in which their producer committed them,
+/// and each once.
+fn effects_are_in_order_and_once(ground: &Ground, facts: &Facts) {
+    let places: BTreeMap<_, _> =
+        facts.log.iter().enumerate().map(|(place, (_, event))| (event.id, (place, event))).collect();
+    let mut wrong = Vec::new();
+    for service in SERVICES {
+        let mut last = BTreeMap::new();
+        for effect in ground.world.effects(service) {
+            let Some((place, event)) = places.get(&effect.event) else {
+                wrong.push(format!("{} took in {}, which nobody published", effect.consumer, effect.event));
+                continue;
+            };
+            let key = (effect.consumer.clone(), &event.source, &event.subject);
+            let before = last.insert(key, *place);
+            if before.is_some_and(|before| before >= *place) {
+                let (consumer, kind, id) = (&effect.consumer, &event.kind, event.id);
+                wrong.push(format!("{consumer} took in {kind} {id} again, or after what came later"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
 }
