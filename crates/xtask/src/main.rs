@@ -3,6 +3,7 @@
 //! It knows the repository's files and the tools of a Rust machine. It knows nothing of the
 //! marketplace: no crate of the workspace is among its dependencies, so it builds when they do not.
 
+mod fleet;
 mod new_service;
 mod setup;
 mod test;
@@ -23,6 +24,8 @@ usage: cargo xtask <command>
   test               setup, format, tidy, clippy, licences and bans, doc tests, tests
   tidy               check floors, sizes, bans, layout, manifests
   new-service NAME   make crates/service-NAME from the skeleton
+  fleet …            run the market as many processes on servers of its own (--bus, --orders; --help)
+  faults …           break such a fleet under load and check it (--minutes, --seed, --bus; --help)
 ";
 
 fn main() -> ExitCode {
@@ -33,6 +36,8 @@ fn main() -> ExitCode {
         ["test"] => test::run(),
         ["tidy"] => tidy::run(),
         ["new-service", name] => new_service::run(name),
+        ["fleet", rest @ ..] => fleet::run("up", rest),
+        ["faults", rest @ ..] => fleet::run("faults", rest),
         ["help" | "--help" | "-h"] => {
             print!("{USAGE}");
             Ok(())

@@ -7,6 +7,9 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 
+use crate::root;
+
+mod python;
 mod servers;
 
 /// A cargo subcommand that `cargo xtask test` calls.
@@ -36,6 +39,7 @@ const PROFILE: [(&str, &str); 4] = [
 /// the distribution's packages.
 pub(crate) fn run() -> Result<()> {
     servers::install_missing()?;
+    python::install_missing(&root()?)?;
     for tool in &TOOLS {
         if is_installed(tool) {
             println!("{}: here", tool.package);
@@ -47,6 +51,11 @@ pub(crate) fn run() -> Result<()> {
         println!("{}: installed in {:.0} s", tool.package, started.elapsed().as_secs_f32());
     }
     Ok(())
+}
+
+/// Installs the servers alone.
+pub(crate) fn servers() -> Result<()> {
+    servers::install_missing()
 }
 
 fn is_installed(tool: &Tool) -> bool {

@@ -6,6 +6,7 @@ mod migrate;
 mod observability;
 mod privacy;
 mod projections;
+mod python;
 mod race;
 mod reactions;
 mod restore;
