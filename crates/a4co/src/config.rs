@@ -134,6 +134,10 @@ pub struct Engines {
     /// The password of `nats_user`.
     #[garde(skip)]
     pub nats_password: Option<Secret>,
+    /// The NATS server syncs every write before it says that it has it (`sync_interval: always` in its
+    /// own configuration, from 2.10 on): nobody can ask it, and unsaid there is a warning at start.
+    #[garde(skip)]
+    pub nats_syncs_always: bool,
     /// A RabbitMQ server, 3.10 or newer, instead of NATS: `amqp://USER:PASSWORD@HOST:PORT/VHOST`,
     /// `amqps://` for TLS.
     #[garde(skip)]
@@ -154,6 +158,7 @@ impl Default for Engines {
             nats: None,
             nats_user: None,
             nats_password: None,
+            nats_syncs_always: false,
             rabbitmq: None,
             redis: None,
             partitions: 1,

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use fleet::fault::{Fault, How, Plan, Target};
+use fleet::fault::{Fault, How, Target};
 use fleet::fleet::{Options, names};
 use fleet::load::Load;
 use fleet::run::{self, Faults};
@@ -73,18 +73,4 @@ async fn events_stay_in_order_while_replicas_are_paused_for_a_minute() {
     let Some(outcome) = ran(run.run().await) else { return };
     println!("{outcome}");
     assert!(outcome.is_good() && outcome.acknowledged() > 20, "{outcome}");
-}
-
-/// Short, so that the harness stays sharp: `cargo xtask faults --minutes 10` is the run that counts.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn half_a_minute_of_faults_loses_and_doubles_nothing() {
-    let (options, _folder) = options(Bus::Nats);
-    let fleet = Options { replicas: 2, breakable: true, ..options };
-    let (seed, length) = (u64::from(std::process::id()), Duration::from_secs(30));
-    println!("seed {seed}");
-    let faults = Plan { seed, length, members: names(2).len(), wipes: false }.faults();
-    let load = Load { seed, customers: 4 };
-    let Some(outcome) = ran(Faults { fleet, faults, length, load }.run().await) else { return };
-    println!("{outcome}");
-    assert!(outcome.is_good() && outcome.acknowledged() > 0, "seed {seed}: {outcome}");
 }

@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use backbone::bus::{
     BACKLOG_COUNTED_MAX, Backlog, Bus, Capabilities, Consumer, Error, GivenUp, Lost, Subscription,
 };
+use backbone::relaying;
 use kernel::{Envelope, Timestamp};
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -22,7 +23,7 @@ use crate::given_up;
 use crate::headers;
 use crate::losses::{self, Losses};
 use crate::options::Options;
-use crate::publishing::{self, ON_THEIR_WAY_MAX};
+use crate::publishing;
 use crate::reader::{Reader, timestamp};
 
 const LOOKING: &str = "looking at what waits";
@@ -50,7 +51,7 @@ impl NatsBus {
         let server = ContextBuilder::new()
             .timeout(options.answer_time_max)
             .ack_timeout(options.answer_time_max)
-            .max_ack_inflight(ON_THEIR_WAY_MAX * 16)
+            .max_ack_inflight(relaying::ON_THEIR_WAY_MAX * 16)
             .backpressure_on_inflight(true)
             .build(client.clone());
         let losses = Losses::begin(&server, &options).await?;

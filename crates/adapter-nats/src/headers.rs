@@ -4,17 +4,14 @@
 use std::collections::BTreeMap;
 
 use async_nats::HeaderMap;
+use backbone::cloudevents::{self, Message};
 use bytes::Bytes;
-use kernel::{Envelope, EventId, Timestamp, derived_id};
-use serde_json::value::RawValue;
-use uuid::Uuid;
+use kernel::{Envelope, Timestamp};
 
 use crate::percent;
 
 const PREFIX: &str = "ce-";
 const CONTENT_TYPE: &str = "content-type";
-/// How a message in structured mode says so.
-const STRUCTURED: &str = "application/cloudevents";
 /// By which the broker knows a message that was published before.
 pub(crate) const MESSAGE_ID: &str = "Nats-Msg-Id";
 
@@ -25,109 +22,39 @@ pub(crate) fn encode(event: &Envelope, message_id: &str) -> HeaderMap {
     let mut set = |name: &str, value: &str| {
         headers.insert(format!("{PREFIX}{name}").as_str(), percent::encode(value).as_str());
     };
-    set("specversion", "1.0");
-    set("id", &event.id.to_string());
-    set("source", &event.source);
-    set("type", &event.kind);
-    set("subject", &event.subject);
-    set("time", &event.time.to_string());
-    set("datacontenttype", "application/json");
-    set("dataschema", &event.data_schema());
-    set("correlationid", &event.correlation_id);
-    set("causationid", &event.causation_id);
-    set("sequence", &event.sequence.to_string());
-    for (name, value) in [("traceparent", &event.traceparent), ("keyid", &event.key_id)] {
-        if let Some(value) = value {
-            set(name, value);
-        }
+    for (name, value) in cloudevents::attributes(event) {
+        set(name, &value);
     }
+    set("datacontenttype", cloudevents::DATA_CONTENT_TYPE);
     headers
 }
 
-/// Attributes by name, and the payload.
-type Parts = (BTreeMap<String, String>, Bytes);
-
-/// Reads a message that arrived at `arrived`, or says why it is no event. What CloudEvents leaves
-/// optional and our envelope wants gets the value that says least: the event is its own flow, its
-/// own cause and, without a subject, its own key.
+/// Reads a message that arrived at `arrived`, or says why it is no event.
 pub(crate) fn decode(headers: &HeaderMap, body: &Bytes, arrived: Timestamp) -> Result<Envelope, String> {
-    let lower = |name: &str| name.to_ascii_lowercase();
     let plain: BTreeMap<String, &str> = headers
         .iter()
-        .filter_map(|(name, values)| Some((lower(name.as_ref()), values.last()?.as_str())))
+        .filter_map(|(name, values)| {
+            let name: &str = name.as_ref();
+            Some((name.to_ascii_lowercase(), values.last()?.as_str()))
+        })
         .collect();
-    let is_structured = plain.get(CONTENT_TYPE).is_some_and(|kind| lower(kind).starts_with(STRUCTURED));
-    let (attributes, data) = if is_structured { structured(body)? } else { binary(&plain, body) };
-    let optional = |name: &str| attributes.get(name).filter(|value| !value.is_empty()).cloned();
-    let required = |name: &str| optional(name).ok_or_else(|| format!("the attribute `{name}` is missing"));
-    match required("specversion")?.as_str() {
-        "1.0" => {}
-        other => return Err(format!("CloudEvents {other:?} is not 1.0")),
-    }
-    if let Some(kind) = optional("datacontenttype").filter(|kind| !is_json(kind)) {
-        return Err(format!("the payload is {kind:?}, not JSON"));
-    }
-    let (id, source) = (required("id")?, required("source")?);
-    let time = optional("time").map(|text| {
-        text.parse::<Timestamp>().map_err(|_| format!("`time` is {text:?}, not an RFC 3339 time"))
-    });
-    let sequence = optional("sequence")
-        .map(|text| text.parse::<u64>().map_err(|_| format!("`sequence` is {text:?}, not a whole number")));
-    Ok(Envelope {
-        id: event_id(&source, &id),
-        source,
-        kind: required("type")?,
-        subject: optional("subject").unwrap_or_else(|| id.clone()),
-        time: time.transpose()?.unwrap_or(arrived),
-        correlation_id: optional("correlationid").unwrap_or_else(|| id.clone()),
-        causation_id: optional("causationid").unwrap_or(id),
-        sequence: sequence.transpose()?.unwrap_or(0),
-        traceparent: optional("traceparent"),
-        key_id: optional("keyid"),
-        data,
-    })
+    let is_structured = plain.get(CONTENT_TYPE).is_some_and(|kind| cloudevents::is_structured(kind));
+    let message = if is_structured { Message::structured(body)? } else { binary(&plain, body) };
+    message.event(arrived)
 }
 
-fn binary(headers: &BTreeMap<String, &str>, body: &Bytes) -> Parts {
+fn binary(headers: &BTreeMap<String, &str>, body: &Bytes) -> Message {
     let attributes = headers
         .iter()
         .filter_map(|(name, value)| Some((name.strip_prefix(PREFIX)?.to_owned(), percent::decode(value))));
-    (attributes.collect(), body.clone())
-}
-
-fn structured(body: &Bytes) -> Result<Parts, String> {
-    let members: BTreeMap<String, Box<RawValue>> =
-        serde_json::from_slice(body).map_err(|error| format!("no CloudEvent in JSON: {error}"))?;
-    let mut attributes = BTreeMap::new();
-    let mut data = Bytes::from_static(b"null");
-    for (name, value) in members {
-        match (name.as_str(), value.get()) {
-            ("data", text) => data = Bytes::from(text.to_owned()),
-            ("data_base64", _) => return Err("the payload is binary, not JSON".to_owned()),
-            (_, "null") => {}
-            (_, text) => {
-                let value = serde_json::from_str::<String>(text).unwrap_or_else(|_| text.to_owned());
-                attributes.insert(name, value);
-            }
-        }
-    }
-    Ok((attributes, data))
-}
-
-/// Ours are UUIDs. For another text, source and id together are what CloudEvents promises to be
-/// unique, so the id that follows from them is the same each time.
-fn event_id(source: &str, id: &str) -> EventId {
-    let derived = || derived_id(Uuid::nil(), &format!("{source}\n{id}"));
-    Uuid::parse_str(id).unwrap_or_else(|_| derived()).into()
-}
-
-fn is_json(kind: &str) -> bool {
-    let name = kind.split(';').next().unwrap_or(kind).trim().to_ascii_lowercase();
-    name == "application/json" || name == "text/json" || name.ends_with("+json")
+    Message { attributes: attributes.collect(), data: body.clone() }
 }
 
 #[cfg(test)]
 mod tests {
+    use backbone::cloudevents::event_id;
+    use uuid::Uuid;
+
     use super::*;
 
     fn event() -> Envelope {

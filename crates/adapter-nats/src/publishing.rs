@@ -1,22 +1,18 @@
 //! Publishing: what counts as published, and in which order.
 
-use std::collections::HashSet;
-
 use async_nats::connection::State;
 use async_nats::jetstream::Context;
 use async_nats::jetstream::context::{PublishAckFuture, PublishError, PublishErrorKind};
 use async_nats::jetstream::message::PublishMessage;
 use backbone::bus::{Error, partition_of};
+use backbone::relaying;
 use kernel::Envelope;
 
 use crate::error::unavailable;
 use crate::headers;
 use crate::options::Options;
-use crate::table::MESSAGE_BYTES_MAX;
 
 const PUBLISHING: &str = "publishing events";
-/// The most messages on their way at once.
-pub(crate) const ON_THEIR_WAY_MAX: usize = 256;
 
 /// The subject of an event: its type, and its partition where there are several.
 pub(crate) fn subject_of(event: &Envelope, partitions: u32) -> String {
@@ -43,7 +39,7 @@ pub(crate) async fn publish(
         // What is sent now would wait in the client and come at an unknown time.
         return Err(unavailable(PUBLISHING, "not connected"));
     }
-    for run in runs(events) {
+    for run in relaying::runs(events) {
         let mut sent: Vec<(&Envelope, PublishAckFuture)> = Vec::with_capacity(run.len());
         let mut failed = None;
         for event in run {
@@ -78,41 +74,15 @@ fn said(event: &Envelope, error: &PublishError) -> Error {
 }
 
 fn check(event: &Envelope, options: &Options) -> Result<(), Error> {
-    let is_word = |word: &str| {
-        !word.is_empty() && word.bytes().all(|byte| matches!(byte, 0x21..=0x7E) && !b"*>".contains(&byte))
-    };
-    let context = event.context();
-    if options.stream_of(context).is_none() || !event.kind.split('.').all(is_word) {
+    if options.stream_of(event.context()).is_none() || !relaying::is_routable(&event.kind) {
         return Err(Error::Unroutable(format!("{:?}: its context has no stream in the table", event.kind)));
     }
-    if event.data.len() > MESSAGE_BYTES_MAX {
-        let bytes = event.data.len();
-        let reason = format!("{} {} has {bytes} bytes, at most {MESSAGE_BYTES_MAX}", event.kind, event.id);
-        return Err(unavailable(PUBLISHING, reason));
-    }
-    Ok(())
-}
-
-/// Cuts a batch before each event whose key is on its way already.
-fn runs(events: &[Envelope]) -> Vec<&[Envelope]> {
-    let mut runs = Vec::new();
-    let mut first = 0;
-    let mut keys: HashSet<(&str, &str)> = HashSet::new();
-    for (index, event) in events.iter().enumerate() {
-        let key = (event.source.as_str(), event.subject.as_str());
-        if keys.len() == ON_THEIR_WAY_MAX || keys.contains(&key) {
-            runs.push(&events[first..index]);
-            first = index;
-            keys.clear();
-        }
-        keys.insert(key);
-    }
-    runs.push(&events[first..]);
-    runs
+    relaying::too_large(event).map_or(Ok(()), |reason| Err(unavailable(PUBLISHING, reason)))
 }
 
 #[cfg(test)]
 mod tests {
+    use backbone::relaying::MESSAGE_BYTES_MAX;
     use bytes::Bytes;
     use kernel::Timestamp;
     use uuid::Uuid;
@@ -133,33 +103,6 @@ mod tests {
             key_id: None,
             data: Bytes::new(),
         }
-    }
-
-    #[test]
-    fn a_batch_is_cut_where_a_key_comes_again_and_stays_in_order() {
-        for (keys, expected) in [
-            ("", ""),
-            ("a", "a"),
-            ("abc", "abc"),
-            ("aab", "a ab"),
-            ("abab", "ab ab"),
-            ("abcab", "abc ab"),
-            ("aaa", "a a a"),
-        ] {
-            let events: Vec<Envelope> = keys.chars().map(|key| about(&key.to_string())).collect();
-            let runs: Vec<String> = runs(&events)
-                .into_iter()
-                .map(|run| run.iter().map(|event| event.subject.as_str()).collect())
-                .collect();
-            assert_eq!(runs.join(" "), expected);
-        }
-    }
-
-    #[test]
-    fn no_run_is_longer_than_may_be_on_the_way() {
-        let events: Vec<Envelope> = (0..600).map(|number| about(&number.to_string())).collect();
-        let lengths: Vec<usize> = runs(&events).iter().map(|run| run.len()).collect();
-        assert_eq!(lengths, [256, 256, 88]);
     }
 
     #[test]

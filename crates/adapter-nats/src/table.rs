@@ -1,13 +1,12 @@
 //! The table of streams (communication.md), the one place that lists contexts.
 
 use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType};
+use backbone::relaying::MESSAGE_BYTES_MAX;
 use kernel::Duration;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long the broker knows a message id.
 const DUPLICATE_WINDOW: Duration = Duration::from_secs(120);
-/// The largest message, headers included.
-pub(crate) const MESSAGE_BYTES_MAX: usize = 1024 * 1024;
 const UNLIMITED: i64 = -1;
 
 /// How long a stream keeps a message within its limits.

@@ -1,10 +1,11 @@
 //! Publishing: what counts as published, and in which order.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use backbone::bus::Error;
+use backbone::relaying;
 use bytes::Bytes;
 use kernel::Envelope;
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
@@ -13,15 +14,11 @@ use lapin::{BasicProperties, Channel, Confirmation, PublisherConfirm};
 use crate::bus::now;
 use crate::error::{unavailable, within};
 use crate::headers;
-use crate::options::{Options, is_word};
+use crate::options::Options;
 use crate::topology::{exchange_of, make_exchange, routing_key};
 use crate::wire::Wire;
 
 const PUBLISHING: &str = "publishing events";
-/// The most messages on their way at once.
-const ON_THEIR_WAY_MAX: usize = 256;
-/// The largest message.
-const MESSAGE_BYTES_MAX: usize = 1024 * 1024;
 /// Between two looks whether the broker blocks us while it does not answer.
 const LOOK: kernel::Duration = kernel::Duration::from_millis(50);
 
@@ -69,7 +66,7 @@ impl Publisher {
         for event in events {
             check(event)?;
         }
-        for run in runs(events) {
+        for run in relaying::runs(events) {
             self.send(run.iter().map(|event| self.message(event)).collect()).await?;
         }
         Ok(())
@@ -194,39 +191,15 @@ fn heard(kind: &str, confirm: lapin::Result<Confirmation>) -> Result<(), Error> 
 }
 
 fn check(event: &Envelope) -> Result<(), Error> {
-    if !event.kind.split('.').all(is_word) || event.kind.len() > 200 {
+    if !relaying::is_routable(&event.kind) || event.kind.len() > 200 {
         return Err(Error::Unroutable(format!("{:?}: it is no type of an event", event.kind)));
     }
-    if event.data.len() > MESSAGE_BYTES_MAX {
-        let bytes = event.data.len();
-        let reason = format!("{} {} has {bytes} bytes, at most {MESSAGE_BYTES_MAX}", event.kind, event.id);
-        return Err(unavailable(PUBLISHING, reason));
-    }
-    Ok(())
-}
-
-/// Cuts a batch before each event whose key is on its way already.
-fn runs(events: &[Envelope]) -> Vec<&[Envelope]> {
-    let mut runs = Vec::new();
-    let mut first = 0;
-    let mut keys: HashSet<(&str, &str)> = HashSet::new();
-    for (index, event) in events.iter().enumerate() {
-        let key = (event.source.as_str(), event.subject.as_str());
-        if keys.len() == ON_THEIR_WAY_MAX || keys.contains(&key) {
-            runs.push(&events[first..index]);
-            first = index;
-            keys.clear();
-        }
-        keys.insert(key);
-    }
-    if first < events.len() {
-        runs.push(&events[first..]);
-    }
-    runs
+    relaying::too_large(event).map_or(Ok(()), |reason| Err(unavailable(PUBLISHING, reason)))
 }
 
 #[cfg(test)]
 mod tests {
+    use backbone::relaying::MESSAGE_BYTES_MAX;
     use kernel::Timestamp;
     use uuid::Uuid;
 
@@ -246,33 +219,6 @@ mod tests {
             key_id: None,
             data: Bytes::new(),
         }
-    }
-
-    #[test]
-    fn a_batch_is_cut_where_a_key_comes_again_and_stays_in_order() {
-        for (keys, expected) in [
-            ("", ""),
-            ("a", "a"),
-            ("abc", "abc"),
-            ("aab", "a ab"),
-            ("abab", "ab ab"),
-            ("abcab", "abc ab"),
-            ("aaa", "a a a"),
-        ] {
-            let events: Vec<Envelope> = keys.chars().map(|key| about(&key.to_string())).collect();
-            let runs: Vec<String> = runs(&events)
-                .into_iter()
-                .map(|run| run.iter().map(|event| event.subject.as_str()).collect())
-                .collect();
-            assert_eq!(runs.join(" "), expected);
-        }
-    }
-
-    #[test]
-    fn no_run_is_longer_than_may_be_on_the_way() {
-        let events: Vec<Envelope> = (0..600).map(|number| about(&number.to_string())).collect();
-        let lengths: Vec<usize> = runs(&events).iter().map(|run| run.len()).collect();
-        assert_eq!(lengths, [256, 256, 88]);
     }
 
     #[test]

@@ -98,8 +98,11 @@ impl Pump {
                 None => break,
             }
         }
-        // Stable: what says nothing of its order stays where it is among its like.
-        gathered.sort_by_key(|message| headers::order(&message.properties));
+        // The queue's own order is the best there is until something comes again. Stable: what says
+        // nothing of its order stays where it is among its like.
+        if gathered.iter().any(|message| message.redelivered) {
+            gathered.sort_by_key(|message| headers::order(&message.properties));
+        }
         for message in gathered {
             self.take(message);
         }

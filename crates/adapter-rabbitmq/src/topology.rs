@@ -121,10 +121,17 @@ impl Place {
     }
 }
 
-/// What the dead letters' queue is made with.
+/// What the dead letters' queue is made with. Each look at it counts as a delivery, and servers from 4.0
+/// on have a limit of their own where none is said: a letter must outlast any number of looks.
 pub(crate) fn dead_arguments() -> Vec<(&'static str, Argument)> {
-    vec![("x-queue-type", Argument::Text("quorum".to_owned()))]
+    vec![
+        ("x-queue-type", Argument::Text("quorum".to_owned())),
+        ("x-delivery-limit", Argument::Number(DEAD_LOOKS_MAX)),
+    ]
 }
+
+/// A look each half minute, for a thousand years.
+const DEAD_LOOKS_MAX: i64 = 1_000_000_000;
 
 /// A setting of a queue.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,6 +7,7 @@
 pub mod aggregate;
 pub mod bus;
 pub mod calls;
+pub mod cloudevents;
 pub mod collection;
 pub mod commit;
 pub mod context;
@@ -20,6 +21,7 @@ pub mod moving;
 pub mod outcome;
 pub mod projection;
 pub mod reaction;
+pub mod relaying;
 pub mod route;
 pub mod saga;
 pub mod system;

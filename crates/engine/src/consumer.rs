@@ -9,9 +9,9 @@ use backbone::bus::{self, Bus, Capabilities, Consumer as Reader, Delivery, Subsc
 use backbone::commit::{Fence, Source};
 use backbone::journal::Storage;
 use backbone::keyring::PersonKey;
+use backbone::module::Beginning;
 use backbone::outcome::Refusal;
 use backbone::reaction::Reaction;
-use backbone::system::KeptEvent;
 use backbone::trace::id_of;
 use backbone::work::{Origin, Priority};
 use backbone::workspace::Workspace;
@@ -22,7 +22,7 @@ use tracing::Span;
 use uuid::Uuid;
 
 use crate::decider::{Job, JobError, Part, PartOutcome};
-use crate::failures::{Failure, Fate, Settling, bury, dead_letter, fate, park_behind, settle_failure};
+use crate::failures::{Failure, Fate, Settling, fate, park_behind, settle_failure};
 use crate::host::Host;
 use crate::lanes::Lanes;
 use crate::sealing;
@@ -32,6 +32,7 @@ use crate::spans::{self, Opened};
 use crate::tenure::Tenure;
 
 mod catching_up;
+mod charged;
 mod given_up;
 mod rehearsing;
 mod retrying;
@@ -65,6 +66,7 @@ pub(crate) struct Consumer {
     pub(crate) partition: u32,
     pub(crate) reactions: BTreeMap<&'static str, Reaction>,
     pub(crate) retries: &'static [Duration],
+    pub(crate) beginning: Beginning,
     /// Rung when an operator changed the dead letters.
     pub(crate) bell: Arc<Notify>,
     pub(crate) signs: Arc<ConsumerSigns>,
@@ -250,6 +252,7 @@ impl Consumer {
                 // One reader at a time: what is left cannot be taken meanwhile.
                 self.take_once(&fresh, from, lanes).await
             }
+            Err(JobError::Failed(_)) => self.take_apart(&deliveries, from, lanes).await,
             other => other,
         }
         .map_err(|error| error.to_string())
@@ -442,36 +445,6 @@ impl Consumer {
             Some(PartOutcome::Failed(refusal)) => Err(refusal.to_string()),
             _ => Ok(()),
         }
-    }
-
-    /// Gives a delivery up at once: it killed the process as often as it may.
-    pub(crate) async fn give_up(&self, delivery: &Delivery, from: u64, attempts: u32) -> Result<u64, String> {
-        let (name, delivery_copy) = (self.name.clone(), delivery.clone());
-        let kinds = self.settling().kinds;
-        let finish = move |_: &[PartOutcome], ws: &mut Workspace<'_>| {
-            let now = ws.now();
-            let failure = Failure {
-                kind: ErrorKind::Transient,
-                error: "the process died each time while it handled this delivery".to_owned(),
-                attempts,
-                first_failed_at: now,
-            };
-            let event = KeptEvent::from(delivery_copy.envelope.as_ref());
-            bury(dead_letter(&name, delivery_copy.position, event, &failure, now), &kinds, ws);
-            Ok(())
-        };
-        let to = delivery.position;
-        let source = self.source(std::slice::from_ref(delivery), from, to);
-        let job = Job {
-            source: Some(source),
-            finish: Some(Box::new(finish)),
-            priority: Priority::High,
-            fence: self.tenure.fence(),
-            ..Job::default()
-        };
-        self.host.perform(job).await.map_err(|e| e.to_string())?;
-        self.signs.metrics.given_up(&delivery.envelope.kind);
-        Ok(to)
     }
 }
 

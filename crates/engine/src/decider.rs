@@ -233,13 +233,27 @@ impl Decider {
             }
         }
         if !waiting.is_empty() {
-            let host = self.host.clone();
-            let keys: Vec<Key> = missing.into_iter().collect();
-            self.loads.push(Box::pin(async move { (waiting, host.load(keys).await) }));
+            self.load(waiting, missing.into_iter().collect());
         }
         if !prepared.is_empty() {
             self.submit(prepared).await;
         }
+    }
+
+    /// Loads as a task of its own: it may hold a connection or a turn that the commit of others waits
+    /// for, and nobody would go on with it here meanwhile.
+    fn load(&mut self, waiting: Vec<Queued>, keys: Vec<Key>) {
+        let host = self.host.clone();
+        let (reply, answer) = oneshot::channel();
+        let load = async move {
+            let _ = reply.send(host.load(keys).await);
+        };
+        self.host.environment().spawner.spawn("load", Box::pin(load));
+        let ended = |_| {
+            let reason = "the load ended without an answer".to_owned();
+            Err(journal::Error::Unavailable { operation: "loading states", reason })
+        };
+        self.loads.push(Box::pin(async move { (waiting, answer.await.unwrap_or_else(ended)) }));
     }
 
     fn decide(&self, job: &Job) -> Decided {

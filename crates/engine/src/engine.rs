@@ -308,6 +308,7 @@ fn consumers_of(host: &Arc<Host>, Parts { bus, storage, .. }: &Parts, module: &M
             partition,
             reactions: of_context.map(|reaction| (reaction.event.name, reaction.clone())).collect(),
             retries: module.retries,
+            beginning: module.beginning,
             bell: Arc::new(Notify::new()),
             signs: Arc::new(signs),
             tenure: Tenure::default(),

@@ -122,8 +122,10 @@ pub(crate) async fn replay(consumer: &Consumer, from: u64, deliveries: &[Deliver
             let before = &deliveries[begin..index];
             position = consumer.take(before, position, &mut lanes).await?;
             let numbered = consumer.numbered(std::slice::from_ref(delivery), &mut lanes);
-            position = consumer.give_up(&numbered[0], position, attempts).await?;
-            lanes.bury(&delivery.envelope.subject);
+            if let Some(to) = consumer.give_up(&numbered[0], position, attempts).await? {
+                position = to;
+                lanes.bury(&delivery.envelope.subject);
+            }
         } else {
             if handled {
                 write_attempt(consumer, delivery, attempts + 1).await?;

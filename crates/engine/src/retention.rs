@@ -20,6 +20,9 @@ const ANSWERS: Duration = Duration::from_secs(31 * DAY_SECS);
 /// How long a claimed delivery is remembered: longer than the longest possible redelivery. A stream
 /// keeps its messages up to 365 days (PAYMENTS, communication.md), and a consumer that was away so
 /// long is given again what it did not acknowledge; the dead letters add 30 days at most.
+/// Up to how long ago an inbox is sure to know what was taken: nothing older is given to a consumer
+/// a second time, by whatever way.
+pub(crate) const REMEMBERED: Duration = Duration::from_secs(399 * DAY_SECS);
 const CLAIMS: Duration = Duration::from_secs(400 * DAY_SECS);
 
 /// How long a finished saga stays: longer than the claims, so that a duplicate which nobody

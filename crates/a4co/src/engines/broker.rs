@@ -33,8 +33,9 @@ async fn nats(settings: &Settings, address: &str, partitions: u32) -> anyhow::Re
         (Some(name), Some(password)) => Credentials::User { name: name.clone(), password: password.clone() },
         _ => anyhow::bail!("engines.nats_user and engines.nats_password go together: set both or neither"),
     };
-    let options =
-        adapter_nats::Options { servers, partitions, credentials, ..adapter_nats::Options::default() };
+    let server_syncs_always = settings.engines.nats_syncs_always;
+    let defaults = adapter_nats::Options::default();
+    let options = adapter_nats::Options { servers, partitions, credentials, server_syncs_always, ..defaults };
     Ok(Arc::new(adapter_nats::NatsBus::connect(options).await.context("engines.nats")?))
 }
 

@@ -1,3 +1,6 @@
+use backbone::cloudevents::event_id;
+use uuid::Uuid;
+
 use super::*;
 
 fn event() -> Envelope {

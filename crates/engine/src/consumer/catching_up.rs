@@ -6,17 +6,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use backbone::bus::Delivery;
+use backbone::module::Beginning;
 use backbone::system::{CatchingUp, Standing};
-use kernel::{Duration, Timestamp};
+use kernel::Timestamp;
 
 use super::{Consumer, PARKED_MAX, WINDOW, standing};
 use crate::lanes::Lanes;
 use crate::recovery;
+use crate::retention::REMEMBERED;
 use crate::shutdown::Shutdown;
 use crate::since::position_before;
-
-/// The inbox knows what was taken for a little longer (`retention`): what is older is not touched.
-const REMEMBERED: Duration = Duration::from_secs(399 * 24 * 3_600);
 
 /// A gap that is being closed.
 struct Closing<'c> {
@@ -67,8 +66,7 @@ impl Consumer {
         let oldest = now.minus(REMEMBERED);
         let unknown = Standing {
             place: self.place(),
-            // It is older than its record: the inbox tells what it has had.
-            since: oldest,
+            since: self.begins_at(now),
             had: BTreeMap::new(),
             catching_up: None,
         };
@@ -90,6 +88,15 @@ impl Consumer {
         let closing = Closing { consumer: self, lanes, standing, catching_up, is_resumed };
         closing.note(true).await?;
         Ok(closing)
+    }
+
+    /// Where a consumer without a record begins: it may be older than that, and the inbox tells what
+    /// it has had. One that begins with what comes next is owed nothing from before it first read.
+    pub(super) fn begins_at(&self, now: Timestamp) -> Timestamp {
+        match self.beginning {
+            Beginning::Stream => now.minus(REMEMBERED),
+            Beginning::Now => now,
+        }
     }
 
     async fn position_of(&self, producer: &str, had: Timestamp) -> Result<u64, String> {

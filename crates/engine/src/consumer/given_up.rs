@@ -5,7 +5,8 @@
 use std::sync::Arc;
 
 use backbone::bus::{Delivery, GivenUp};
-use backbone::collection::Query;
+use backbone::collection::{ColumnValue, LIMIT_MAX, Query};
+use backbone::journal::StoredDocument;
 use backbone::system::{DEAD_LETTERS, DeadLetter, KeptEvent, Parked, RawMessage};
 use backbone::workspace::Workspace;
 use backbone::{Document, Refusal};
@@ -48,9 +49,8 @@ impl Consumer {
     /// Puts back what died of infrastructure alone: the consumer reads and commits again.
     async fn revive(&self, lanes: &mut Lanes) -> Result<(), String> {
         let now = self.host.environment().clock.now();
-        let query = Query::all(&DEAD_LETTERS).equal("consumer", self.name.as_str());
         let mut count = 0;
-        for stored in self.host.journal().find(query).await.map_err(|e| e.to_string())? {
+        for stored in self.letters().await? {
             let letter: DeadLetter = serde_json::from_slice(&stored.body).map_err(|e| e.to_string())?;
             let rests = now.since(letter.moved_at) < OUTAGE_RESTS;
             if letter.error_kind != ErrorKind::Infrastructure || rests || !self.is_mine(&letter.event.subject)
@@ -69,6 +69,21 @@ impl Consumer {
             *lanes = self.lanes().await?;
         }
         Ok(())
+    }
+
+    /// All dead letters of the consumer.
+    async fn letters(&self) -> Result<Vec<StoredDocument>, String> {
+        let mut all: Vec<StoredDocument> = Vec::new();
+        loop {
+            let mut query = Query::all(&DEAD_LETTERS).equal("consumer", self.name.as_str());
+            query.after = all.last().map(|last| (ColumnValue::Null, last.id.clone()));
+            let page = self.host.journal().find(query).await.map_err(|e| e.to_string())?;
+            let is_full = page.len() == LIMIT_MAX;
+            all.extend(page);
+            if !is_full {
+                return Ok(all);
+            }
+        }
     }
 
     async fn take_back(&self, given_up: Vec<GivenUp>, lanes: &mut Lanes) -> Result<(), String> {

@@ -32,7 +32,7 @@ impl Standings {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// It reads; for the first time ever, this is its beginning.
+    /// It reads; for the first time ever, this is noted with how far back it is owed anything.
     pub(super) async fn begin(&self, consumer: &Consumer) -> Result<(), String> {
         if consumer.capabilities().reads_by_position {
             return Ok(());
@@ -42,7 +42,8 @@ impl Standings {
             Some(found) => found,
             None => {
                 let place = consumer.place();
-                let new = Standing { place, since: now, had: BTreeMap::new(), catching_up: None };
+                let since = consumer.begins_at(now);
+                let new = Standing { place, since, had: BTreeMap::new(), catching_up: None };
                 let written = new.clone();
                 consumer
                     .decide("standing", move |ws| {

@@ -41,6 +41,9 @@ pub enum SweepEnd {
     Done,
     /// Several failed again one after the other: the rest was left.
     FailedAgain,
+    /// Those that were put back wait still: their consumer does not read at the moment. The rest was
+    /// left.
+    NotTried,
     /// The store was down; what is left can be swept again.
     Interrupted,
 }
@@ -154,12 +157,17 @@ impl DeadLetters {
                 }
             }
             self.change(service, |sweep| sweep.retried += put_back.len());
-            failed += settled(host, &put_back).await?;
-            let succeeded = put_back.len().saturating_sub(failed);
+            let Settled { dead, waiting } = settled(host, &put_back).await?;
+            failed += dead;
+            let succeeded = put_back.len().saturating_sub(dead + waiting);
             self.change(service, |sweep| {
                 sweep.failed += failed;
                 sweep.succeeded += succeeded;
             });
+            if waiting > 0 {
+                // Its consumer does not read, or reads on later: nobody knows yet how they fare.
+                return Ok(SweepEnd::NotTried);
+            }
             if failed >= FIRST.min(wave.len()) && !later.is_empty() {
                 return Ok(SweepEnd::FailedAgain);
             }
@@ -209,10 +217,19 @@ impl DeadLetters {
     }
 }
 
-/// Waits until none of these is parked any more; gives how many are dead letters again.
-async fn settled(host: &Host, ids: &[String]) -> Result<usize, journal::Error> {
+/// How letters fared that were put back.
+#[derive(Clone, Copy, Default)]
+struct Settled {
+    /// Dead letters again.
+    dead: usize,
+    /// Not tried within the time that a wave may take.
+    waiting: usize,
+}
+
+/// Waits until none of these is parked any more, or for as long as a wave may take.
+async fn settled(host: &Host, ids: &[String]) -> Result<Settled, journal::Error> {
     if ids.is_empty() {
-        return Ok(0);
+        return Ok(Settled::default());
     }
     let clock = host.environment().clock.clone();
     let until = clock.now().plus(WAVE_TIME_MAX);
@@ -222,8 +239,10 @@ async fn settled(host: &Host, ids: &[String]) -> Result<usize, journal::Error> {
         let is_there = |stored: &&Stored| matches!(stored, Stored::Document(Some(_)));
         Ok::<_, journal::Error>(found.iter().filter(is_there).count())
     };
-    while there(&PARKED).await? > 0 && clock.now() < until {
+    let mut waiting = there(&PARKED).await?;
+    while waiting > 0 && clock.now() < until {
         clock.sleep(LOOK).await;
+        waiting = there(&PARKED).await?;
     }
-    there(&DEAD_LETTERS).await
+    Ok(Settled { dead: there(&DEAD_LETTERS).await?, waiting })
 }

@@ -19,6 +19,7 @@ use super::{BATCH, Relay};
 use crate::decider::{Job, Part, PartOutcome};
 use crate::host::Host;
 use crate::operators::By;
+use crate::retention::REMEMBERED;
 use crate::shutdown::Shutdown;
 use crate::since::position_before;
 
@@ -99,6 +100,10 @@ impl Republisher {
                     position_before(at, next).await?
                 }
             };
+            // What inboxes have forgotten would take effect again.
+            let remembered = host.environment().clock.now().minus(REMEMBERED);
+            let next = |after| async move { host.journal().outgoing(after, 1).await };
+            let position = position.max(position_before(remembered, next).await?);
             ask_one(host, position, by).await?;
             let progress = find(host).await?;
             asked.extend(progress.map(|progress| Republished { service: host.service(), progress }));

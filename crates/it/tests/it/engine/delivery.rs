@@ -4,12 +4,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use backbone::commit::{Commit, Expected, Outcome, Put};
 use backbone::reaction::{Reaction, on};
-use backbone::work::Priority;
+use backbone::work::{Origin, Priority, Work};
 use backbone::{Module, Rejection};
+use bytes::Bytes;
+use serde_json::Value;
 use uuid::Uuid;
 
-use super::probe::{Bench, Misbehaviour, Orders, Ping, SEEN, see};
+use super::probe::{Bench, Misbehaviour, Orders, Ping, SEEN, Seen, probe_module, see};
 
 fn keys() -> (Uuid, Uuid) {
     (Uuid::now_v7(), Uuid::now_v7())
@@ -86,6 +89,69 @@ async fn what_can_never_succeed_dies_at_once_and_discarding_it_lets_the_rest_flo
     assert_eq!(orders.delivered(bad, 1), 1);
     bench.running.dead_letters().discard("probe", &dead[0].0).await.unwrap();
     bench.until_seen(bad, &[2]).await;
+    bench.stop().await;
+}
+
+/// A key ring that serves one after the other hands its turn to a load; the commit of another job waits
+/// for that turn, and the load must go on meanwhile.
+#[tokio::test]
+async fn a_commit_that_needs_a_key_holds_up_no_load_that_needs_one_too() {
+    let directory = tempfile::tempdir().unwrap();
+    let orders = Arc::new(Orders::default());
+    let known: Vec<Uuid> = (0..16).map(|_| Uuid::now_v7()).collect();
+    let bench = Bench::probe(directory.path(), &orders).await;
+    bench.ping(&known.iter().map(|key| (*key, 1)).collect::<Vec<_>>()).await;
+    for key in &known {
+        bench.until_seen(*key, &[1]).await;
+    }
+    let keys = bench.keys.clone();
+    bench.stop().await;
+
+    // Nothing is at hand any more: states are loaded, and keys asked for.
+    keys.take_time();
+    let bench = Bench::start(directory.path(), keys, |_| probe_module(orders.clone())).await;
+    let look = async |key: Uuid| {
+        let look = Work::new("look", Origin::default(), move |ws| {
+            ws.get::<Seen>(key)?;
+            Ok(Value::Null)
+        });
+        bench.context.commands.execute(look).await.map(drop)
+    };
+    let all = known.iter().map(async |key| {
+        let fresh = [(Uuid::now_v7(), 1)];
+        let (looked, _) = futures::join!(look(*key), bench.ping(&fresh));
+        looked.unwrap();
+    });
+    let done = tokio::time::timeout(Duration::from_secs(10), futures::future::join_all(all)).await;
+    assert!(done.is_ok(), "they wait for each other");
+    bench.stop().await;
+}
+
+/// As a newer program leaves it: nobody can decide on it here. Rule 13: the others flow.
+#[tokio::test]
+async fn a_state_that_cannot_be_read_holds_its_key_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let orders = Arc::new(Orders::default());
+    let bench = Bench::probe(directory.path(), &orders).await;
+    let (bad, good) = keys();
+    let unreadable = Put {
+        collection: &SEEN,
+        shadow: false,
+        id: bad.to_string(),
+        expected: Expected::Any,
+        person: None,
+        body: Bytes::from_static(b"{\"key\":7}"),
+        columns: vec![0_i64.into()],
+    };
+    let commit = Commit { puts: vec![unreadable], ..Commit::default() };
+    let journal = bench.running.host("probe").unwrap().journal().clone();
+    assert!(matches!(journal.submit(commit).await.unwrap(), Ok(Outcome::Committed { .. })));
+    bench.ping(&[(bad, 1), (good, 1), (bad, 2), (good, 2)]).await;
+    bench.until_seen(good, &[1, 2]).await;
+    let dead = bench.until_dead(1).await;
+    assert_eq!((dead.len(), dead[0].1.event.subject.clone()), (1, bad.to_string()));
+    bench.ping(&[(good, 3)]).await;
+    bench.until_seen(good, &[1, 2, 3]).await;
     bench.stop().await;
 }
 

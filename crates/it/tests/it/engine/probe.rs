@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -198,7 +199,26 @@ pub(super) fn environment() -> Environment {
 
 /// A key ring in memory: the file one is tested beside its adapter.
 #[derive(Default)]
-pub(super) struct MemoryKeys(Mutex<BTreeMap<Uuid, PersonKey>>);
+pub(super) struct MemoryKeys {
+    keys: Mutex<BTreeMap<Uuid, PersonKey>>,
+    /// One after the other, each in its turn, where it takes time.
+    turn: tokio::sync::Mutex<()>,
+    takes_time: AtomicBool,
+}
+
+impl MemoryKeys {
+    /// From now on it answers one after the other, and not at once.
+    pub(super) fn take_time(&self) {
+        self.takes_time.store(true, Ordering::SeqCst);
+    }
+
+    async fn wait(&self) {
+        if self.takes_time.load(Ordering::SeqCst) {
+            let _turn = self.turn.lock().await;
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
 
 #[async_trait]
 impl KeyRing for MemoryKeys {
@@ -207,7 +227,8 @@ impl KeyRing for MemoryKeys {
     }
 
     async fn ensure(&self, persons: &[Uuid]) -> Result<Vec<PersonKey>, Error> {
-        let mut keys = self.0.lock().unwrap();
+        self.wait().await;
+        let mut keys = self.keys.lock().unwrap();
         let make = |person: &Uuid| {
             let mut key = [0; 32];
             key[..16].copy_from_slice(person.as_bytes());
@@ -217,12 +238,13 @@ impl KeyRing for MemoryKeys {
     }
 
     async fn find(&self, persons: &[Uuid]) -> Result<Vec<PersonKey>, Error> {
-        let keys = self.0.lock().unwrap();
+        self.wait().await;
+        let keys = self.keys.lock().unwrap();
         Ok(persons.iter().map(|person| keys.get(person).cloned().unwrap_or(PersonKey::Absent)).collect())
     }
 
     async fn erase(&self, person: Uuid) -> Result<(), Error> {
-        self.0.lock().unwrap().insert(person, PersonKey::Erased);
+        self.keys.lock().unwrap().insert(person, PersonKey::Erased);
         Ok(())
     }
 }
