@@ -117,7 +117,9 @@ async fn a_commit_that_needs_a_key_holds_up_no_load_that_needs_one_too() {
         });
         bench.context.commands.execute(look).await.map(drop)
     };
-    let all = known.iter().map(async |key| {
+    // Not all at once: while the load of one has its turn, the commit of the next asks for one.
+    let all = known.iter().zip(0..).map(async |(key, n)| {
+        tokio::time::sleep(Duration::from_millis(n)).await;
         let fresh = [(Uuid::now_v7(), 1)];
         let (looked, _) = futures::join!(look(*key), bench.ping(&fresh));
         looked.unwrap();
