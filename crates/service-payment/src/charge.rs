@@ -113,6 +113,13 @@ impl Data {
     }
 
     fn answered(&mut self, answer: Answer) -> Outcome {
+        // Asked what became of it, the gateway waits for the customer still: what was to end that wait
+        // never arrived.
+        let ends_wait = matches!(self.task, Task::Void | Task::ThreeDs(_));
+        if ends_wait && matches!(answer, Answer::ActionRequired { .. }) {
+            let reason = "the gateway waits for the customer still".to_owned();
+            return Outcome::Failed { reason, retryable: true };
+        }
         self.answer = Some(match answer {
             Answer::Voided if self.gives_up() => declined("gateway-lost-it", "the charge never arrived"),
             other => other,

@@ -27,6 +27,8 @@ struct Inner {
     charges: u32,
     refunded: i64,
     asked: u32,
+    /// What is to end a wait for the customer and never arrives.
+    lost: u32,
 }
 
 /// The bank. Where a test says nothing, charges and refunds succeed.
@@ -53,6 +55,11 @@ impl Bank {
     /// What happens next, in order.
     pub(crate) fn will(&self, acts: impl IntoIterator<Item = Act>) {
         self.lock().acts.extend(acts);
+    }
+
+    /// The next call that is to end a wait for the customer never arrives, and nobody knows.
+    pub(crate) fn loses_one(&self) {
+        self.lock().lost += 1;
     }
 
     /// How often money was taken.
@@ -96,6 +103,14 @@ impl Bank {
 }
 
 impl Inner {
+    fn arrives(&mut self) -> Result<(), GatewayError> {
+        if self.lost == 0 {
+            return Ok(());
+        }
+        self.lost -= 1;
+        Err(GatewayError::Unknown("no answer".to_owned()))
+    }
+
     fn count(&mut self, answer: &Answer, amount: i64) {
         match answer {
             Answer::Charged { .. } => self.charges += 1,
@@ -122,6 +137,7 @@ impl Gateway for Bank {
 
     async fn complete_three_ds(&self, key: &str, answer: &str) -> Result<Answer, GatewayError> {
         let mut inner = self.lock();
+        inner.arrives()?;
         let outcome = if answer == "approve" { charged() } else { declined(false) };
         inner.count(&outcome, 0);
         inner.keys.insert(key.to_owned(), outcome.clone());
@@ -134,6 +150,7 @@ impl Gateway for Bank {
 
     async fn void(&self, key: &str) -> Result<Answer, GatewayError> {
         let mut inner = self.lock();
+        inner.arrives()?;
         match inner.keys.get(key) {
             Some(known @ (Answer::Charged { .. } | Answer::Declined { .. })) => Ok(known.clone()),
             _ => {

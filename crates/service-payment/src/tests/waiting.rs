@@ -94,6 +94,22 @@ fn order_cancelled_voids_a_payment_that_waits_and_refuses_what_comes_later() {
     assert_eq!(market.stage.take::<Failed>()[0].error_code, "order-cancelled");
 }
 
+/// Found by seed 723 of the simulation: the process died while it called the payment off.
+#[test]
+fn what_ends_a_wait_and_never_arrives_is_done_again() {
+    let market = asked();
+    market.bank.loses_one();
+    market.stage.receive(&cancelled()).unwrap();
+    market.settle();
+    assert_eq!(market.payment(PAYMENT).status, Status::Voided);
+    assert_eq!(market.bank.standing(KEY), Some(Answer::Voided));
+
+    let market = asked();
+    market.bank.loses_one();
+    assert!(answer(&market, "approve"));
+    assert_eq!((market.payment(PAYMENT).status, market.bank.charges()), (Status::Succeeded, 1));
+}
+
 #[test]
 fn order_cancelled_while_the_gateway_is_asked_voids_as_soon_as_it_would_wait() {
     let market = Market::with_order();
