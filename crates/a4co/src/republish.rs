@@ -22,6 +22,8 @@ const ADMIN: Access = Access::People(&[Role::Admin]);
 
 /// How often it is looked how far it is.
 const LOOK: Duration = Duration::from_millis(500);
+/// How many looks in a row may tell nothing of a service.
+const SILENT_LOOKS_MAX: u32 = 60;
 
 /// What is to be published again.
 #[derive(Serialize, Deserialize, JsonSchema, Validate)]
@@ -62,15 +64,28 @@ struct Shown {
 #[derive(Serialize, Deserialize, JsonSchema)]
 struct Progress {
     items: Vec<Shown>,
+    /// Processes that gave no answer.
+    #[serde(default)]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unreachable: Vec<String>,
 }
 
 impl Progress {
     fn of(all: Vec<Republished>) -> Self {
-        Self { items: all.into_iter().map(Shown::of).collect() }
+        Self { items: all.into_iter().map(Shown::of).collect(), unreachable: Vec::new() }
     }
 
-    fn is_under_way(&self) -> bool {
-        self.items.iter().any(|shown| shown.finished_at.is_none())
+    /// Whether all of these services tell that they are through.
+    fn are_through(&self, services: &[String]) -> bool {
+        let is_through = |service: &String| {
+            self.items.iter().any(|shown| shown.service == *service && shown.finished_at.is_some())
+        };
+        services.iter().all(is_through)
+    }
+
+    /// Whether one of these services tells nothing.
+    fn lacks_one_of(&self, services: &[String]) -> bool {
+        services.iter().any(|service| self.items.iter().all(|shown| shown.service != *service))
     }
 }
 
@@ -155,22 +170,84 @@ pub(crate) struct Desk<'a> {
 }
 
 impl Desk<'_> {
-    /// Asks for it and waits until it is done; says what was published.
+    /// Asks for it and waits until it is done; says what was published. A process that gives no answer
+    /// was not asked: that is an error, for what it published stays lost.
     pub(crate) async fn republish(&self, from: &str, service: Option<&str>) -> anyhow::Result<String> {
         let body = Ask { service: service.map(str::to_owned), from: from.to_owned(), reason: None };
         let call = Call::post(PLACE).json(&body).by(&self.token);
-        let mut progress: Progress = ask(self.api, call).await?.read()?;
-        let asked: Vec<String> = progress.items.iter().map(|shown| shown.service.clone()).collect();
-        while progress.is_under_way() {
-            tokio::time::sleep(LOOK).await;
-            progress = ask(self.api, Call::get(PLACE).by(&self.token)).await?.read()?;
-            progress.items.retain(|shown| asked.contains(&shown.service));
-        }
+        let begun: Progress = ask(self.api, call).await?.read()?;
+        anyhow::ensure!(
+            begun.unreachable.is_empty(),
+            "{} gave no answer and publishes nothing again, the others do: ask once more when it is there",
+            begun.unreachable.join(", "),
+        );
+        let asked: Vec<String> = begun.items.iter().map(|shown| shown.service.clone()).collect();
+        let mut progress = self.until_through(begun, &asked).await?;
+        progress.items.retain(|shown| asked.contains(&shown.service));
         let mut table = Table::new(["service", "from", "until", "published again"]);
         for shown in progress.items {
             let until = thousands(shown.until.unwrap_or(shown.position));
             table.row([shown.service, thousands(shown.from), until, thousands(shown.published)]);
         }
         Ok(table.to_string())
+    }
+
+    /// Looks until these services are through. Processes come and go meanwhile.
+    async fn until_through(&self, mut progress: Progress, asked: &[String]) -> anyhow::Result<Progress> {
+        let mut silent = 0;
+        while !progress.are_through(asked) {
+            tokio::time::sleep(LOOK).await;
+            let told = ask(self.api, Call::get(PLACE).by(&self.token))
+                .await
+                .and_then(|reply| reply.read::<Progress>());
+            silent += 1;
+            match told {
+                Ok(told) => {
+                    if !told.lacks_one_of(asked) {
+                        silent = 0;
+                    }
+                    progress = told;
+                }
+                Err(error) if silent > SILENT_LOOKS_MAX => return Err(error.into()),
+                Err(_) => {}
+            }
+            anyhow::ensure!(
+                silent <= SILENT_LOOKS_MAX,
+                "not every service tells how far it is: publishing goes on there, ask again to see"
+            );
+        }
+        Ok(progress)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn shown(service: &str, finished: bool) -> serde_json::Value {
+        let at = "2026-11-22T10:00:00Z";
+        json!({
+            "service": service, "state": "running", "from": 0, "position": 3, "until": 3, "published": 3,
+            "requestedAt": at, "finishedAt": finished.then_some(at),
+        })
+    }
+
+    #[test]
+    fn who_tells_nothing_is_not_through() {
+        let progress = |items: &[serde_json::Value]| -> Progress {
+            serde_json::from_value(json!({"items": items, "unreachable": ["http://127.0.0.1:1"]})).unwrap()
+        };
+        let asked = ["order".to_owned(), "payment".to_owned()];
+        for (items, through, lacks) in [
+            (vec![shown("order", true), shown("payment", true), shown("user", false)], true, false),
+            (vec![shown("order", true), shown("payment", false)], false, false),
+            (vec![shown("order", true)], false, true),
+            (vec![], false, true),
+        ] {
+            let progress = progress(&items);
+            assert_eq!((progress.are_through(&asked), progress.lacks_one_of(&asked)), (through, lacks));
+        }
     }
 }

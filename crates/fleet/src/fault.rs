@@ -11,6 +11,10 @@ const CALM: Duration = Duration::from_secs(3);
 /// The pauses between the beginnings of two faults, in milliseconds.
 const GAP_MS: (u64, u64) = (2_000, 5_500);
 
+/// How often it is a server that is broken, of a hundred times; else it is a process.
+const SERVERS: [(u64, Option<Target>); 4] =
+    [(85, None), (7, Some(Target::Broker)), (5, Some(Target::Database)), (3, Some(Target::Redis))];
+
 /// A cable of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
@@ -18,12 +22,14 @@ pub enum Side {
     Database,
     /// To the broker.
     Broker,
+    /// To Redis.
+    Redis,
     /// From those who call it.
     Callers,
 }
 
 /// What is broken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Target {
     /// A process, by its number in the fleet.
     Member(usize),
@@ -31,6 +37,8 @@ pub enum Target {
     Broker,
     /// The database.
     Database,
+    /// What processes share besides: it forgets everything.
+    Redis,
 }
 
 /// How it is broken.
@@ -106,7 +114,7 @@ impl Plan {
     }
 
     fn draw(&self, dice: &mut Dice, at: Duration) -> Fault {
-        let target = *dice.weighted(&[(88, None), (7, Some(Target::Broker)), (5, Some(Target::Database))]);
+        let target = *dice.weighted(&SERVERS);
         let (target, how, (shortest, longest)) = match target {
             Some(server) => (server, How::Kill, (200, 4_000)),
             None => {
@@ -121,7 +129,7 @@ impl Plan {
 
 /// How a process is broken, and for how many milliseconds.
 fn draw_how(dice: &mut Dice) -> (How, (u64, u64)) {
-    let side = *dice.pick(&[Side::Database, Side::Broker, Side::Callers]);
+    let side = *dice.pick(&[Side::Database, Side::Broker, Side::Redis, Side::Callers]);
     let late = dice.between(20, 400);
     *dice.weighted(&[
         (30, (How::Kill, (100, 5_000))),
@@ -140,6 +148,7 @@ impl fmt::Display for Side {
         f.write_str(match self {
             Side::Database => "to the database",
             Side::Broker => "to the broker",
+            Side::Redis => "to redis",
             Side::Callers => "from its callers",
         })
     }

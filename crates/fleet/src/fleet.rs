@@ -66,6 +66,7 @@ impl Fleet {
         let engines = Engines {
             database: servers.database(),
             broker: servers.broker(),
+            redis: servers.redis(),
             bus,
             partitions: options.partitions,
         };
@@ -188,6 +189,7 @@ fn crew(replicas: u32) -> anyhow::Result<Vec<(String, &'static str, u16)>> {
 struct Engines {
     database: String,
     broker: String,
+    redis: String,
     bus: Bus,
     partitions: u32,
 }
@@ -197,22 +199,21 @@ impl Engines {
         Ok(Cables {
             database: Proxy::to(port_of(&self.database)?).await?,
             broker: Proxy::to(port_of(&self.broker)?).await?,
+            redis: Proxy::to(port_of(&self.redis)?).await?,
             callers: Proxy::to(port).await?,
         })
     }
 
     /// As a process reaches them.
     fn table(&self, cables: Option<&Cables>) -> anyhow::Result<Table> {
-        let (database, broker) = match cables {
-            Some(cables) => (
-                on_port(&self.database, cables.database.port())?,
-                on_port(&self.broker, cables.broker.port())?,
-            ),
-            None => (self.database.clone(), self.broker.clone()),
+        let through = |address: &str, cable: fn(&Cables) -> &Proxy| {
+            cables.map_or_else(|| Ok(address.to_owned()), |cables| on_port(address, cable(cables).port()))
         };
         let mut table = Table::new();
-        table.insert("postgres".to_owned(), Value::String(database));
-        table.insert(self.bus.key().to_owned(), Value::String(broker));
+        let mut insert = |key: &str, address: String| table.insert(key.to_owned(), Value::String(address));
+        insert("postgres", through(&self.database, |cables| &cables.database)?);
+        insert(self.bus.key(), through(&self.broker, |cables| &cables.broker)?);
+        insert("redis", through(&self.redis, |cables| &cables.redis)?);
         table.insert("partitions".to_owned(), Value::Integer(self.partitions.into()));
         Ok(table)
     }

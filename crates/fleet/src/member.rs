@@ -36,6 +36,8 @@ pub struct Cables {
     pub database: Proxy,
     /// To the broker.
     pub broker: Proxy,
+    /// To Redis.
+    pub redis: Proxy,
     /// From those who call it.
     pub callers: Proxy,
 }

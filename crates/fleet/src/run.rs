@@ -55,7 +55,9 @@ impl Faults {
         injector::run(&self.faults, &fleet, &ledger, begun).await;
         tokio::time::sleep(self.length.saturating_sub(begun.elapsed())).await;
         stop.send_replace(true);
-        fleet.until_ready().await?;
+        if let Err(error) = fleet.until_ready().await {
+            ledger.find(format!("{error:#}"));
+        }
         customers.await?;
         println!("{:7.1} s  nothing is broken any more; waiting for rest", begun.elapsed().as_secs_f64());
         let stores = at_rest(&fleet, &ledger).await?;

@@ -1,10 +1,10 @@
-//! The servers under a fleet: PostgreSQL and one of the brokers, started here and gone with it.
+//! The servers under a fleet: PostgreSQL, one of the brokers, and Redis; started here and gone with it.
 
 use std::fmt;
 
 use anyhow::Context as _;
 use clap::ValueEnum;
-use testservers::{NatsServer, PostgresServer, RabbitServer};
+use testservers::{NatsServer, PostgresServer, RabbitServer, RedisServer};
 
 /// What carries the events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -46,6 +46,7 @@ enum Broker {
 pub struct Servers {
     postgres: PostgresServer,
     broker: Broker,
+    redis: RedisServer,
 }
 
 impl Servers {
@@ -61,7 +62,8 @@ impl Servers {
                 Broker::Rabbit(server, host)
             }
         };
-        Ok(Self { postgres, broker })
+        let redis = RedisServer::start().context(install)?;
+        Ok(Self { postgres, broker, redis })
     }
 
     /// A new database.
@@ -80,6 +82,21 @@ impl Servers {
             Broker::Nats(server) => server.url(),
             Broker::Rabbit(_, host) => host.clone(),
         }
+    }
+
+    /// The address of Redis.
+    pub fn redis(&self) -> String {
+        self.redis.url()
+    }
+
+    /// Ends Redis; what it had in memory is lost.
+    pub fn kill_redis(&self) {
+        self.redis.kill();
+    }
+
+    /// Starts Redis again, empty.
+    pub fn start_redis(&self) {
+        self.redis.start_again();
     }
 
     /// Ends the database as a power failure would.

@@ -9,11 +9,16 @@ use backbone::collection::Collection;
 use backbone::journal::{Journal, Recorded, Storage};
 use backbone::saga::{AnyInstance, SAGAS};
 use backbone::system::{DEAD_LETTERS, DeadLetter, PARKED, SYSTEM_COLLECTIONS};
+use futures::future::try_join_all;
 use kernel::{Envelope, Timestamp};
 use serde_json::Value;
 
 use super::{all, feed, open};
 use crate::services::{SERVICES, UNFINISHED};
+
+/// What is in a copy is there as fast as it can be read: so long a silence is the end, on a busy machine
+/// too.
+const SILENCE: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// Documents by id.
 pub type Documents = BTreeMap<String, Value>;
@@ -214,23 +219,26 @@ async fn published(storage: &dyn Storage) -> anyhow::Result<Vec<(u64, Arc<Envelo
     Ok(log)
 }
 
+/// The log of a bus that keeps it itself.
 async fn log(bus: &dyn Bus) -> anyhow::Result<Vec<(u64, Arc<Envelope>)>> {
-    let mut log = Vec::new();
-    for context in contexts() {
-        let subscription = Subscription {
-            consumer: format!("verify-{context}"),
-            service: "verify",
-            context,
-            partition: 0,
-            after: Some(0),
-        };
-        let mut reader = bus.open(subscription).await?;
-        // What is in a copy is there at once: silence is the end.
-        let silence = std::time::Duration::from_millis(100);
-        while let Ok(deliveries) = tokio::time::timeout(silence, reader.fetch(4_096)).await {
-            log.extend(deliveries?.into_iter().map(|delivery| (delivery.position, delivery.envelope)));
-        }
-    }
+    let mut log =
+        try_join_all(contexts().into_iter().map(|context| of_context(bus, context))).await?.concat();
     log.sort_by_key(|(position, _)| *position);
+    Ok(log)
+}
+
+async fn of_context(bus: &dyn Bus, context: &'static str) -> anyhow::Result<Vec<(u64, Arc<Envelope>)>> {
+    let subscription = Subscription {
+        consumer: format!("verify-{context}"),
+        service: "verify",
+        context,
+        partition: 0,
+        after: Some(0),
+    };
+    let mut reader = bus.open(subscription).await?;
+    let mut log = Vec::new();
+    while let Ok(deliveries) = tokio::time::timeout(SILENCE, reader.fetch(4_096)).await {
+        log.extend(deliveries?.into_iter().map(|delivery| (delivery.position, delivery.envelope)));
+    }
     Ok(log)
 }
