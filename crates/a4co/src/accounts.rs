@@ -5,6 +5,7 @@ use anyhow::{Context as _, bail};
 use crate::cli::{BrokerConfig, HostConfig};
 use crate::config::Settings;
 use crate::members::{self, Member};
+use crate::processes::GATEWAY;
 
 /// Stands for all services in `NAME=SERVICES`.
 const ALL: &str = "all";
@@ -27,11 +28,13 @@ pub(crate) fn rabbitmq(settings: &Settings, wanted: &HostConfig) -> anyhow::Resu
     print_rabbitmq(settings, &wanted.vhost, processes)
 }
 
-/// One for each service, or those that are named: `back=order,payment`.
+/// One for each service and one for an entry that runs none, or those that are named:
+/// `back=order,payment`.
 fn processes(members: &[Member], named: &[String]) -> anyhow::Result<Vec<Process>> {
     let of = |name: &str, members: Vec<Member>| Process { name: name.to_owned(), members };
     if named.is_empty() {
-        return Ok(members.iter().map(|member| of(member.service, vec![member.clone()])).collect());
+        let each = members.iter().map(|member| of(member.service, vec![member.clone()]));
+        return Ok(each.chain([of(GATEWAY, Vec::new())]).collect());
     }
     let process = |named: &String| {
         let (name, services) = named.split_once('=').context("--process wants NAME=SERVICE,SERVICE")?;
@@ -46,14 +49,15 @@ fn processes(members: &[Member], named: &[String]) -> anyhow::Result<Vec<Process
             let found = members.iter().find(|member| member.service == service).cloned();
             found.with_context(|| format!("--process {named}: there is no service {service:?}"))
         };
-        Ok(of(name, services.split(',').map(member).collect::<anyhow::Result<_>>()?))
+        let services = services.split(',').filter(|service| *service != GATEWAY);
+        Ok(of(name, services.map(member).collect::<anyhow::Result<_>>()?))
     };
     named.iter().map(process).collect()
 }
 
 #[cfg(any(feature = "nats", feature = "rabbitmq"))]
-fn owned(names: &std::collections::BTreeSet<&'static str>) -> Vec<String> {
-    names.iter().map(|name| (*name).to_owned()).collect()
+fn owned<S: ToString>(names: &std::collections::BTreeSet<S>) -> Vec<String> {
+    names.iter().map(ToString::to_string).collect()
 }
 
 #[cfg(feature = "nats")]
@@ -105,7 +109,7 @@ mod tests {
     fn members() -> Vec<Member> {
         let member = |service, reads| Member {
             service,
-            publishes: BTreeSet::from([service]),
+            publishes: BTreeSet::from([format!("{service}.made.v1")]),
             consumes: BTreeSet::from([reads]),
         };
         vec![member("order", "payment"), member("payment", "order"), member("user", "order")]
@@ -122,10 +126,12 @@ mod tests {
     #[test]
     fn each_service_has_an_account_unless_processes_are_named() {
         let one = |name: &str, services: &[&'static str]| (name.to_owned(), services.to_vec());
-        let each = [one("order", &["order"]), one("payment", &["payment"]), one("user", &["user"])];
+        let order = one("order", &["order"]);
+        let each = [order, one("payment", &["payment"]), one("user", &["user"]), one("gateway", &[])];
         assert_eq!(names(&[]).as_deref(), Ok(&each[..]));
-        let named = [one("back", &["order", "payment"]), one("whole", &["order", "payment", "user"])];
-        assert_eq!(names(&["back=order,payment", "whole=all"]).as_deref(), Ok(&named[..]));
+        let whole = one("whole", &["order", "payment", "user"]);
+        let named = [one("back", &["order", "payment"]), whole, one("in", &[])];
+        assert_eq!(names(&["back=order,payment", "whole=all", "in=gateway"]).as_deref(), Ok(&named[..]));
         for (wrong, says) in [("back", "NAME="), ("a b=order", "letters"), ("back=bakery", "bakery")] {
             let refused = names(&[wrong]).expect_err(wrong);
             assert!(refused.contains(says), "{refused}");
@@ -151,5 +157,6 @@ mod tests {
             assert!(printed.contains(&format!("user: {service:?}")), "{service}");
         }
         assert!(printed.contains("$JS.API.CONSUMER.INFO.ORDERS.inventory-order"));
+        assert!(printed.contains("\"order.created.v1\"") && !printed.contains("\"order.>\""), "by type");
     }
 }

@@ -8,6 +8,9 @@ use uuid::Uuid;
 
 use crate::config::{self, Mode};
 
+pub mod events;
+pub mod sagas;
+
 /// The marketplace of the artisans of Jaén.
 #[derive(Debug, Parser)]
 #[command(name = "a4co", version, about, arg_required_else_help = false)]
@@ -136,6 +139,14 @@ pub enum Command {
         #[command(subcommand)]
         command: Dlq,
     },
+    /// Looks at sagas and mends those that are stuck (on a market that runs).
+    Sagas {
+        /// What to do.
+        #[command(subcommand)]
+        command: sagas::Sagas,
+    },
+    /// Reads what the services published, in order (on a market that runs).
+    Events(events::Events),
     /// Publishes again what a broker lost (on a market that runs).
     Republish(Republish),
     /// Measures.
@@ -175,8 +186,8 @@ pub struct Migrate {
 /// Options of `nats-config`.
 #[derive(Clone, Debug, Default, Args)]
 pub struct BrokerConfig {
-    /// An account and the services that its process runs, `back=order,payment`, or `whole=all`; as often
-    /// as there are processes [default: one for each service].
+    /// An account and the services that its process runs, `back=order,payment`, `whole=all`, or
+    /// `front=gateway`; as often as there are processes [default: one for each service and a gateway].
     #[arg(long, value_name = "NAME=SERVICES")]
     pub process: Vec<String>,
 }
@@ -370,8 +381,26 @@ pub enum Projections {
         #[arg(long, env = "A4CO_URL")]
         url: Option<String>,
     },
-    /// Folds all of a projection's facts again, aside, and puts the result in its place.
+    /// Folds all of a projection's facts again, aside, compares the result with what serves, and puts
+    /// it in its place where both are the same. What served before is kept until the next rebuild.
     Rebuild {
+        /// The projection.
+        name: String,
+        /// Its service, where several have one of this name.
+        #[arg(long)]
+        service: Option<String>,
+        /// Put it in its place whatever the comparison finds.
+        #[arg(long, conflicts_with = "compare_only")]
+        accept: bool,
+        /// Only compare.
+        #[arg(long)]
+        compare_only: bool,
+        /// A market that runs; without it the market of --data is opened.
+        #[arg(long, env = "A4CO_URL")]
+        url: Option<String>,
+    },
+    /// Swaps back what a projection was before its last rebuild; it was kept up since.
+    Rollback {
         /// The projection.
         name: String,
         /// Its service, where several have one of this name.

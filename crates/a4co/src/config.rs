@@ -1,6 +1,7 @@
 //! What an operator can set, read once: the command line is over the environment, that over the
 //! file, that over the defaults (docs/configuration.md).
 
+mod engines;
 mod limits;
 mod load;
 mod print;
@@ -18,6 +19,7 @@ use kernel::Secret;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use engines::{Engines, Tls};
 pub use limits::Limits;
 pub use load::{Error, load};
 pub use print::print;
@@ -116,54 +118,6 @@ fn is_address(address: &str, (): &()) -> garde::Result {
 
 fn are_addresses(discovery: &BTreeMap<String, Vec<String>>, (): &()) -> garde::Result {
     Directory::new(discovery).map(|_| ()).map_err(garde::Error::new)
-}
-
-/// Servers that keep state and carry events, for more than one process. Both or neither.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Validate)]
-#[serde(default, deny_unknown_fields)]
-pub struct Engines {
-    /// A PostgreSQL database, 15 or newer: `postgres://USER:PASSWORD@HOST:PORT/DATABASE`.
-    #[garde(skip)]
-    pub postgres: Option<Secret>,
-    /// A NATS server with JetStream, 2.9 or newer: `nats://HOST:4222`.
-    #[garde(skip)]
-    pub nats: Option<String>,
-    /// Who this process is at the NATS server, where that asks (`a4co nats-config`).
-    #[garde(skip)]
-    pub nats_user: Option<String>,
-    /// The password of `nats_user`.
-    #[garde(skip)]
-    pub nats_password: Option<Secret>,
-    /// The NATS server syncs every write before it says that it has it (`sync_interval: always` in its
-    /// own configuration, from 2.10 on): nobody can ask it, and unsaid there is a warning at start.
-    #[garde(skip)]
-    pub nats_syncs_always: bool,
-    /// A RabbitMQ server, 3.10 or newer, instead of NATS: `amqp://USER:PASSWORD@HOST:PORT/VHOST`,
-    /// `amqps://` for TLS.
-    #[garde(skip)]
-    pub rabbitmq: Option<Secret>,
-    /// A Redis server, 6 or newer, for what several processes share besides state and events (rate
-    /// limits, seen tokens, sessions, hints): `redis://[USER:PASSWORD@]HOST:PORT`, `rediss://` for TLS.
-    #[garde(skip)]
-    pub redis: Option<Secret>,
-    /// Over how many readers the subjects of a context are spread; the same in every process.
-    #[garde(range(min = 1, max = 64))]
-    pub partitions: u32,
-}
-
-impl Default for Engines {
-    fn default() -> Self {
-        Self {
-            postgres: None,
-            nats: None,
-            nats_user: None,
-            nats_password: None,
-            nats_syncs_always: false,
-            rabbitmq: None,
-            redis: None,
-            partitions: 1,
-        }
-    }
 }
 
 /// Keys from outside. A secret may be read from a file: `master_key_file = "path"`.

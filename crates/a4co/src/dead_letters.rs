@@ -16,7 +16,7 @@ use serde_json::json;
 
 mod desk;
 
-pub(crate) use desk::Desk;
+pub(crate) use desk::{Desk, with};
 
 /// Where dead letters are listed.
 pub(crate) const LIST: &str = "/admin/dlq";

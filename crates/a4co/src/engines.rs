@@ -16,6 +16,10 @@ use crate::production::{self, Given};
 use broker::Broker;
 
 mod broker;
+#[cfg(any(feature = "nats", feature = "rabbitmq", feature = "redis"))]
+mod files;
+#[cfg(feature = "nats")]
+mod nats;
 mod servers;
 pub(crate) mod shared;
 

@@ -21,11 +21,11 @@ use crate::services::{self, Needs, SERVICES};
 
 const NOTHING: &str = "nothing runs here";
 
-/// A service, by the contexts of its events.
+/// A service, by the types of events that it publishes and the contexts that it reads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Member {
     pub(crate) service: &'static str,
-    pub(crate) publishes: BTreeSet<&'static str>,
+    pub(crate) publishes: BTreeSet<String>,
     pub(crate) consumes: BTreeSet<&'static str>,
 }
 
@@ -34,9 +34,17 @@ impl Member {
         let context = |name: &'static str| name.split('.').next().unwrap_or(name);
         Self {
             service: module.service,
-            publishes: module.publishes.iter().map(|event| context(event.name)).collect(),
+            publishes: module.publishes.iter().flat_map(|event| versions(event.name)).collect(),
             consumes: module.reactions.iter().map(|reaction| context(reaction.event.name)).collect(),
         }
+    }
+}
+
+/// A type in all its versions up to this one: the journal may have older ones to publish again.
+fn versions(name: &str) -> Vec<String> {
+    match name.rsplit_once(".v").map(|(bare, version)| (bare, version.parse::<u32>())) {
+        Some((bare, Ok(latest))) => (1..=latest).map(|version| format!("{bare}.v{version}")).collect(),
+        _ => vec![name.to_owned()],
     }
 }
 
@@ -142,8 +150,17 @@ mod tests {
         assert_eq!(members.iter().map(|member| member.service).collect::<Vec<_>>(), SERVICES);
         let order = members.iter().find(|member| member.service == "order").expect("it is a service");
         // What it asks of others stands in their contexts.
-        assert!(order.publishes.is_superset(&BTreeSet::from(["order", "inventory", "payment"])));
-        assert!(!order.publishes.contains("user"));
+        for kind in ["order.created.v1", "inventory.reservation.requested.v1"] {
+            assert!(order.publishes.contains(kind), "{kind}");
+        }
+        assert!(!order.publishes.contains("inventory.reservation.confirmed.v1"), "that is inventory's");
         assert!(order.consumes.is_superset(&BTreeSet::from(["inventory", "payment", "shipping"])));
+    }
+
+    #[test]
+    fn what_an_earlier_version_published_may_be_published_again() {
+        assert_eq!(versions("order.created.v1"), ["order.created.v1"]);
+        assert_eq!(versions("a.b.v3"), ["a.b.v1", "a.b.v2", "a.b.v3"]);
+        assert_eq!(versions("order"), ["order"]);
     }
 }

@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use backbone::route::{Access, Role, Route};
-use engine::{DeadLetters, Projections, RULES, Republisher, Running, Watch};
+use engine::{DeadLetters, EventLog, Projections, RULES, Republisher, Running, SagaDesk, Watch};
 use http::{Method, StatusCode, header};
 use http_kit::{Answer, openapi};
 use serde_json::json;
@@ -16,7 +16,7 @@ use serde_json::json;
 use crate::market::Written;
 use crate::processes::{Entry, Of, Processes};
 use crate::services::SERVICES;
-use crate::{dead_letters, projections, republish};
+use crate::{dead_letters, events, projections, republish, sagas};
 
 /// The pseudo-service that these routes stand under.
 const PLATFORM: &str = "platform";
@@ -27,6 +27,8 @@ const ADMIN: Access = Access::People(&[Role::Admin]);
 #[derive(Clone)]
 pub(crate) struct Platform {
     dead_letters: DeadLetters,
+    sagas: SagaDesk,
+    event_log: EventLog,
     republisher: Republisher,
     projections: Projections,
     watch: Watch,
@@ -47,6 +49,8 @@ impl Platform {
     ) -> Self {
         Self {
             dead_letters: running.dead_letters(),
+            sagas: running.sagas(),
+            event_log: running.event_log(),
             republisher: running.republisher(),
             projections: running.projections(),
             watch: running.watch(),
@@ -70,9 +74,9 @@ impl Platform {
             // Whoever runs something is ready when that is; a mere entry, when the others are.
             "/health/ready" if self.here.is_empty() => entry.all(route, Of::EveryProcess),
             "/admin/health" | "/admin/alerts" => entry.all(route, Of::EveryProcess),
-            path if path.contains("{service}") || path.starts_with("/admin/dlq/{id}") => {
-                entry.by_service(route)
-            }
+            events::LIST => entry.all_as(route, Of::EachService, events::together),
+            // An id of an operator's begins with its service.
+            path if path.contains("{service}") || path.contains("/{id}") => entry.by_service(route),
             path if path.starts_with("/admin/") => entry.all(route, Of::EachService),
             _ => route,
         };
@@ -97,6 +101,8 @@ pub(crate) fn routes(
         of(Method::GET, "/admin/alerts", ADMIN, "The alerts that fire, and all rules", get(alerts)),
     ];
     own.extend(dead_letters::routes(&platform.dead_letters));
+    own.extend(sagas::routes(&platform.sagas));
+    own.extend(events::routes(&platform.event_log));
     own.extend(projections::routes(&platform.projections));
     own.extend(republish::routes(&platform.republisher));
     let own = platform.across(own);

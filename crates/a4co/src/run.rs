@@ -13,6 +13,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use kernel::Secret;
 use uuid::Uuid;
 
+use crate::cli::events::Events;
+use crate::cli::sagas::Sagas;
 use crate::cli::{
     Bench, Cli, Command, Demo, Dlq, Import, Migrate, Orders, Projections, Republish, Serve, Token, TokenRole,
 };
@@ -20,8 +22,8 @@ use crate::client::{Call, InMemory, Socket, Tokens, ask};
 use crate::config::{self, Configuration, Settings};
 use crate::projections::Desk;
 use crate::{
-    accounts, bench, dead_letters, demo, market, migrate, orders, production, republish, restore, seed,
-    serve, traces, verify,
+    accounts, bench, dead_letters, demo, events, market, migrate, orders, production, republish, restore,
+    sagas, seed, serve, traces, verify,
 };
 
 /// Does what the command line says.
@@ -63,6 +65,8 @@ async fn perform(cli: Cli, configuration: Configuration) -> anyhow::Result<ExitC
         Command::NewKeys { folder } => print!("{}", production::new_keys(&folder)?),
         Command::Token(options) => println!("{}", token(settings, &options)?),
         Command::Dlq { command } => println!("{}", dead_letters(&operator, &command).await?),
+        Command::Sagas { command } => println!("{}", sagas(&operator, &command).await?),
+        Command::Events(wanted) => println!("{}", events(&operator, &wanted).await?),
         Command::Republish(options) => println!("{}", republish(&operator, &options).await?),
         Command::Projections { command } => println!("{}", projections(&operator, command).await?),
         Command::Bench { command } => measure(data, command).await?,
@@ -98,11 +102,9 @@ fn token(settings: &Settings, options: &Token) -> anyhow::Result<String> {
 
 /// Rebuilds and lists through a market that runs, or one that runs for as long as it takes.
 async fn projections(operator: &Operator<'_>, command: Projections) -> anyhow::Result<String> {
-    let (Projections::List { url } | Projections::Rebuild { url, .. }) = &command;
-    let say = async |desk: Desk<'_>| match &command {
-        Projections::List { .. } => desk.list().await,
-        Projections::Rebuild { name, service, .. } => desk.rebuild(name, service.as_deref()).await,
-    };
+    let (Projections::List { url } | Projections::Rebuild { url, .. } | Projections::Rollback { url, .. }) =
+        &command;
+    let say = async |desk: Desk<'_>| desk.perform(&command).await;
     match url {
         Some(url) => say(Desk { api: &Socket::new(url)?, token: operator.token()? }).await,
         None => {
@@ -161,6 +163,16 @@ fn backup(settings: &Settings, to: &Path, keys: Option<&Path>) -> anyhow::Result
 async fn dead_letters(operator: &Operator<'_>, command: &Dlq) -> anyhow::Result<String> {
     let api = Socket::new(command.url())?;
     dead_letters::Desk { api: &api, token: operator.token()? }.perform(command).await
+}
+
+async fn sagas(operator: &Operator<'_>, command: &Sagas) -> anyhow::Result<String> {
+    let api = Socket::new(command.url())?;
+    sagas::Desk { api: &api, token: operator.token()? }.perform(command).await
+}
+
+async fn events(operator: &Operator<'_>, wanted: &Events) -> anyhow::Result<String> {
+    let api = Socket::new(&wanted.url)?;
+    events::Desk { api: &api, token: operator.token()? }.read(wanted).await
 }
 
 async fn republish(operator: &Operator<'_>, options: &Republish) -> anyhow::Result<String> {

@@ -1,6 +1,7 @@
 //! The whole product as three processes on PostgreSQL and NATS: an entry that runs no service, and two
 //! that divide the services between them. They share the keys of persons and nothing that signs
-//! tokens, so that each believes the others by what they publish.
+//! tokens, so that each believes the others by what they publish; at the broker each has the account that
+//! is printed for it, and may do no more.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -14,6 +15,8 @@ use testservers::{Missing, NatsServer, PostgresServer, skip};
 
 const PATIENCE: Duration = Duration::from_secs(180);
 const LOOK: Duration = Duration::from_millis(100);
+
+const PASSWORD: &str = "word";
 
 const ENTRY: &str = "gateway";
 const SELLING: &[&str] = &["order", "payment", "product"];
@@ -108,6 +111,8 @@ impl Place {
             .arg("--data")
             .arg(self.path().join("data"));
         command.env("A4CO__KEYS__SIGNING_KEYS", keys);
+        command.env("A4CO__ENGINES__NATS_USER", account(url));
+        command.env("A4CO__ENGINES__NATS_PASSWORD", PASSWORD);
         command
     }
 
@@ -146,19 +151,81 @@ async fn place(entry: &Process, key: &str, method: &str) -> String {
     placed["orderId"].as_str().expect("it has an id").to_owned()
 }
 
-fn servers() -> Result<(PostgresServer, NatsServer), Missing> {
-    Ok((PostgresServer::start()?, NatsServer::start()?))
+/// What an order's saga did, and what all processes published in its flow, through the entry: it runs
+/// no service itself.
+async fn an_order_is_followed(market: &Place, entry: &Process, order: &str) {
+    let operator = market.operator(&entry.url);
+    let saga = format!("/admin/sagas/order.order-fulfilment.{order}");
+    let shown = entry.until(&saga, Some(&operator), |value| value["phase"] == "completed").await;
+    let flow = shown["correlationId"].as_str().expect("it has a flow");
+    let (mut events, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let path = format!("/admin/events?correlationId={flow}&limit=4{cursor}");
+        let page = entry.get(&path, Some(&operator)).await.expect("a page of events");
+        events.extend(page["items"].as_array().expect("events").iter().cloned());
+        match page["next"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => break,
+        }
+    }
+    let times: Vec<&str> = events.iter().filter_map(|event| event["time"].as_str()).collect();
+    assert!(times.is_sorted(), "{times:?}");
+    let ids: std::collections::BTreeSet<&str> =
+        events.iter().filter_map(|event| event["id"].as_str()).collect();
+    assert_eq!(ids.len(), events.len(), "each once");
+    let services: std::collections::BTreeSet<&str> =
+        events.iter().filter_map(|event| event["service"].as_str()).collect();
+    assert!(services.is_superset(&["order", "inventory", "payment", "shipping"].into()), "{services:?}");
+
+    let said = |words: &[&str]| {
+        let out = market.command(&entry.url).args(words).args(["--url", &entry.url]).output();
+        let out = out.expect("it runs");
+        assert!(out.status.success(), "{out:?}");
+        String::from_utf8(out.stdout).expect("text")
+    };
+    let table = said(&["events", "--correlation", flow]);
+    assert_eq!(table.lines().filter(|line| line.contains(flow)).count(), events.len(), "{table}");
+    assert!(said(&["sagas", "list", "--state", "ended"]).contains(order));
+    let id = saga.rsplit('/').next().unwrap_or_default();
+    let told = said(&["sagas", "show", id]);
+    assert!(told.contains("process-payment") && told.contains("completed"), "{told}");
+    assert_eq!(said(&["sagas", "list", "--state", "blocked"]).trim(), "there are no such sagas");
+}
+
+/// Who the process at an address is at the broker.
+fn account(url: &str) -> String {
+    format!("at-{}", url.rsplit(':').next().unwrap_or_default())
+}
+
+/// The servers; the broker knows the accounts that are printed for these processes, and nobody else.
+fn servers(processes: &[(&str, String)]) -> Result<(PostgresServer, NatsServer), Missing> {
+    let mut print = Command::new(env!("CARGO_BIN_EXE_a4co"));
+    print.arg("nats-config");
+    for (url, services) in processes {
+        print.arg("--process").arg(format!("{}={services}", account(url)));
+    }
+    let printed = print.output().expect("the product runs");
+    assert!(printed.status.success(), "{printed:?}");
+    let mut accounts = String::from_utf8(printed.stdout).expect("it is text");
+    for (url, _) in processes {
+        // The server reads a variable of its environment; here the word stands in the file.
+        let variable = format!("$NATS_PASSWORD_{}", account(url).to_uppercase().replace('-', "_"));
+        accounts = accounts.replace(&variable, PASSWORD);
+    }
+    Ok((PostgresServer::start()?, NatsServer::start_with(&accounts)?))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn three_processes_are_one_market() {
-    let (postgres, nats) = match servers() {
+    let urls = [free_url(), free_url(), free_url()];
+    let rest: Vec<&str> = SERVICES.iter().copied().filter(|service| !SELLING.contains(service)).collect();
+    let runs = [ENTRY.to_owned(), SELLING.join(","), rest.join(",")];
+    let processes: Vec<(&str, String)> = urls.iter().map(String::as_str).zip(runs).collect();
+    let (postgres, nats) = match servers(&processes) {
         Ok(servers) => servers,
         Err(missing) => return skip(&missing),
     };
-    let urls = [free_url(), free_url(), free_url()];
     let market = Place::new(&postgres, &nats, &urls);
-    let rest: Vec<&str> = SERVICES.iter().copied().filter(|service| !SELLING.contains(service)).collect();
     // Whoever calls starts before whoever is called: all of them come up in the end.
     let mut entry = Process::start(&market, ENTRY, &urls[0]);
     let _selling = Process::start(&market, &SELLING.join(","), &urls[1]);
@@ -177,15 +244,23 @@ async fn three_processes_are_one_market() {
 
     let good = place(&entry, "good", "sandbox-card-ok").await;
     let declined = place(&entry, "declined", "sandbox-card-declined").await;
-    for (order, state) in [(good, "preparing"), (declined, "cancelled")] {
+    for (order, state) in [(&good, "preparing"), (&declined, "cancelled")] {
         let path = format!("/api/orders/{order}");
         entry.until(&path, Some(&operator), |value| value["state"] == json!(state)).await;
     }
-    let lists = ["/admin/health", "/admin/alerts", "/admin/dlq", "/admin/projections"];
+    let lists = [
+        "/admin/health",
+        "/admin/alerts",
+        "/admin/dlq",
+        "/admin/projections",
+        "/admin/sagas",
+        "/admin/events",
+    ];
     for path in lists {
         let value = entry.get(path, Some(&operator)).await.expect("the list is read");
         assert_eq!(value["unreachable"], json!([]), "{path}: {value}");
     }
+    an_order_is_followed(&market, &entry, &good).await;
     let health = entry.get("/admin/health", Some(&operator)).await.expect("it is read");
     let mut told: Vec<&str> = health["services"]
         .as_array()

@@ -12,7 +12,7 @@ use crate::options::{DEAD_LETTERS, Options};
 pub struct Member {
     /// Its name.
     pub service: String,
-    /// The contexts of the events that it publishes.
+    /// The types of the events that it publishes: `order.created.v1`.
     pub publishes: Vec<String>,
     /// The contexts that it reads.
     pub consumes: Vec<String>,
@@ -63,16 +63,20 @@ fn published(account: &Account, members: &[&Member], options: &Options) -> BTree
         allow(format!("$JS.API.STREAM.CREATE.{}", spec.name));
     }
     // The consumers of all services are there before anything is published, whoever comes first.
-    for (stream, consumer) in members.iter().flat_map(|member| consumers(member, options)) {
+    for Reads { stream, consumer, filter } in members.iter().flat_map(|member| consumers(member, options)) {
         allow(format!("$JS.API.CONSUMER.INFO.{stream}.{consumer}"));
-        allow(format!("$JS.API.CONSUMER.CREATE.{stream}.{consumer}.>"));
-        allow(format!("$JS.API.CONSUMER.DURABLE.CREATE.{stream}.{consumer}"));
+        // The server compares the end of this subject with the filter that is asked for.
+        allow(format!("$JS.API.CONSUMER.CREATE.{stream}.{consumer}.{filter}"));
     }
     for member in &account.members {
-        for context in &member.publishes {
-            allow(format!("{context}.>"));
+        for kind in &member.publishes {
+            allow(if options.partitions == 1 { kind.clone() } else { format!("{kind}.*") });
         }
-        for (stream, consumer) in consumers(member, options) {
+        // What is safe to change of a stream is changed by the service whose events it holds.
+        if let Some(spec) = options.stream_of(&member.service) {
+            allow(format!("$JS.API.STREAM.UPDATE.{}", spec.name));
+        }
+        for Reads { stream, consumer, .. } in consumers(member, options) {
             allow(format!("$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}"));
             allow(format!("$JS.ACK.{stream}.{consumer}.>"));
             // What a lost delivery is read again from.
@@ -84,21 +88,30 @@ fn published(account: &Account, members: &[&Member], options: &Options) -> BTree
         if let Some(dead) = options.stream_of(DEAD_LETTERS).filter(|_| !member.consumes.is_empty()) {
             allow(format!("$JS.API.STREAM.MSG.GET.{}", dead.name));
             allow(format!("$JS.API.STREAM.MSG.DELETE.{}", dead.name));
+            allow(format!("$JS.API.STREAM.UPDATE.{}", dead.name));
         }
     }
     subjects
 }
 
-/// A service's consumers, each with its stream.
-fn consumers(member: &Member, options: &Options) -> Vec<(&'static str, String)> {
+/// A consumer, with its stream and what it takes of it.
+struct Reads {
+    stream: &'static str,
+    consumer: String,
+    filter: String,
+}
+
+/// A service's consumers.
+fn consumers(member: &Member, options: &Options) -> Vec<Reads> {
     let mut consumers = Vec::new();
     for context in &member.consumes {
         let Some(spec) = options.stream_of(context) else { continue };
         let consumer = format!("{}-{context}", member.service);
+        let reads = |consumer| Reads { stream: spec.name, consumer, filter: spec.subjects() };
         match options.partitions {
-            1 => consumers.push((spec.name, consumer)),
+            1 => consumers.push(reads(consumer)),
             partitions => {
-                consumers.extend((0..partitions).map(|number| (spec.name, format!("{consumer}-p{number}"))));
+                consumers.extend((0..partitions).map(|number| reads(format!("{consumer}-p{number}"))));
             }
         }
     }
@@ -114,7 +127,7 @@ mod tests {
     fn an_account_may_say_what_its_service_says() {
         let member = Member {
             service: "payment".to_owned(),
-            publishes: vec!["payment".to_owned()],
+            publishes: vec!["payment.failed.v1".to_owned(), "payment.succeeded.v1".to_owned()],
             consumes: vec!["order".to_owned()],
         };
         let streams = vec![
@@ -132,8 +145,7 @@ mod tests {
       permissions: {
         publish: { allow: [
           "$JS.ACK.ORDERS.payment-order.>"
-          "$JS.API.CONSUMER.CREATE.ORDERS.payment-order.>"
-          "$JS.API.CONSUMER.DURABLE.CREATE.ORDERS.payment-order"
+          "$JS.API.CONSUMER.CREATE.ORDERS.payment-order.order.>"
           "$JS.API.CONSUMER.INFO.ORDERS.payment-order"
           "$JS.API.CONSUMER.MSG.NEXT.ORDERS.payment-order"
           "$JS.API.STREAM.CREATE.DLQ"
@@ -145,8 +157,11 @@ mod tests {
           "$JS.API.STREAM.MSG.DELETE.DLQ"
           "$JS.API.STREAM.MSG.GET.DLQ"
           "$JS.API.STREAM.MSG.GET.ORDERS"
+          "$JS.API.STREAM.UPDATE.DLQ"
+          "$JS.API.STREAM.UPDATE.PAYMENTS"
           "dlq.order.>"
-          "payment.>"
+          "payment.failed.v1"
+          "payment.succeeded.v1"
         ] }
         subscribe: { allow: ["_INBOX_payment-1.>"] }
       }

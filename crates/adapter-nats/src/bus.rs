@@ -146,6 +146,25 @@ impl Bus for NatsBus {
         Ok(Box::new(Reader::open(self.0.clone(), place, name, accepted).await?))
     }
 
+    async fn knows(&self, subscription: &Subscription) -> Result<bool, Error> {
+        let Inner { server, options, .. } = self.connected(durable::OPENING)?;
+        let place = Place::of(options, subscription)?;
+        // A broker that lost its storage has made its streams anew before anybody is given one.
+        if durable::is_homeless(server, &place).await {
+            self.0.losses.mend(server, options).await?;
+        }
+        let found = durable::look(server, &place).await;
+        let found = found.map_err(|reason| unavailable(durable::OPENING, reason))?;
+        Ok(found.is_some_and(|info| durable::was_opened(&info)))
+    }
+
+    async fn position_before(&self, subscription: &Subscription, at: Timestamp) -> Result<u64, Error> {
+        let Inner { server, options, .. } = self.connected(LOOKING)?;
+        let place = Place::of(options, subscription)?;
+        let found = durable::position_before(server, &place, at).await;
+        found.map_err(|reason| unavailable(LOOKING, reason))
+    }
+
     async fn backlog(&self, subscription: &Subscription) -> Result<Backlog, Error> {
         let failed = |reason: String| unavailable(LOOKING, reason);
         let Inner { server, options, .. } = self.connected(LOOKING)?;

@@ -55,7 +55,7 @@ pub(crate) async fn connect(options: &Options) -> Result<(Client, watch::Receive
 fn user_of(options: &Options) -> Option<&str> {
     match &options.credentials {
         Credentials::User { name, .. } => Some(name),
-        _ => None,
+        _ => options.user.as_deref(),
     }
 }
 
@@ -72,7 +72,10 @@ async fn with_credentials(with: ConnectOptions, who: &Credentials) -> Result<Con
             with.user_and_password(name.clone(), password.reveal().to_owned())
         }
         Credentials::NKey(seed) => with.nkey(seed.reveal().to_owned()),
-        Credentials::File(path) => with.credentials_file(path).await.map_err(StartError::Credentials)?,
+        Credentials::File(path) => {
+            let failed = |source| StartError::Credentials { path: path.clone(), source };
+            with.credentials_file(path).await.map_err(failed)?
+        }
     })
 }
 
@@ -152,6 +155,8 @@ mod tests {
         let credentials = Credentials::User { name: "order".into(), password: kernel::Secret::new("x") };
         assert_eq!(user_of(&Options { credentials, ..Options::default() }), Some("order"));
         assert_eq!(user_of(&Options::default()), None);
+        let named = Options { user: Some("payment".into()), ..Options::default() };
+        assert_eq!(user_of(&named), Some("payment"), "an nkey has no name of its own");
         assert_eq!((inbox_of("order-2"), inbox_of("a.b*")), ("_INBOX_order-2".into(), "_INBOX_a_b_".into()));
     }
 

@@ -1,5 +1,6 @@
-//! What differs between a stream that exists and the table, and whether it may be changed.
-//! Safe is what loses no event; only what the table names is compared, the rest is the operator's.
+//! What differs between a stream that exists and the table, and whether it may be changed: every
+//! setting that we make a stream with is compared. Safe is what loses no event; what the table does not
+//! name is the operator's.
 
 use std::fmt::Debug;
 
@@ -12,9 +13,17 @@ pub(crate) struct Difference {
     pub(crate) updated: Config,
     /// The safe changes, in words.
     pub(crate) changes: Vec<String>,
-    /// The differences that stay an operator's.
+    /// The differences that are an operator's to settle, in words, with what to do.
     pub(crate) refused: Vec<String>,
+    /// Those that may stay, and that an operator should know of.
+    pub(crate) told: Vec<String>,
 }
+
+/// What to do where nothing can be changed on a stream that is there.
+const MAKE_ANEW: &str =
+    "delete the stream: it is made as wanted at the next start, and `a4co republish` fills it";
+/// What to do where the change removes something.
+const CHANGE_YOURSELF: &str = "edit the stream yourself, once nobody needs what that removes";
 
 impl Difference {
     fn safe<T: PartialEq + Debug>(&mut self, what: &str, there: &mut T, wanted: T) {
@@ -26,7 +35,18 @@ impl Difference {
 
     fn never<T: PartialEq + Debug>(&mut self, what: &str, there: &T, wanted: &T) {
         if there != wanted {
-            self.refused.push(said(what, there, wanted));
+            self.refuse(what, there, wanted, MAKE_ANEW);
+        }
+    }
+
+    fn refuse(&mut self, what: &str, there: &impl Debug, wanted: &impl Debug, do_this: &str) {
+        self.refused.push(format!("{} ({do_this})", said(what, there, wanted)));
+    }
+
+    /// An operator's own limit, which may stay where it is.
+    fn own<T: PartialEq + Debug>(&mut self, what: &str, there: &T, wanted: &T) {
+        if there != wanted {
+            self.told.push(said(what, there, wanted));
         }
     }
 
@@ -40,7 +60,7 @@ impl Difference {
         let grows = is_unlimited(wanted) || !is_unlimited(*there) && wanted > *there;
         match grows {
             true => self.safe(what, there, wanted),
-            false => self.refused.push(said(what, there, &wanted)),
+            false => self.refuse(what, there, &wanted, CHANGE_YOURSELF),
         }
     }
 }
@@ -52,7 +72,8 @@ fn said(what: &str, there: &impl Debug, wanted: &impl Debug) -> String {
 /// Compares what exists with what the table wants.
 pub(crate) fn difference(existing: &Config, wanted: &Config) -> Difference {
     let mut updated = existing.clone();
-    let mut found = Difference { updated: existing.clone(), changes: Vec::new(), refused: Vec::new() };
+    let mut found =
+        Difference { updated: existing.clone(), changes: Vec::new(), refused: Vec::new(), told: Vec::new() };
     found.never("retention", &updated.retention, &wanted.retention);
     found.never("storage", &updated.storage, &wanted.storage);
     found.never("sealed", &updated.sealed, &false);
@@ -63,15 +84,21 @@ pub(crate) fn difference(existing: &Config, wanted: &Config) -> Difference {
     let extra = |subject: &&String| !wanted.subjects.contains(subject);
     match existing.subjects.iter().find(extra) {
         // Fewer subjects: somebody's events would find no stream any more.
-        Some(_) => found.never("subjects", &updated.subjects, &wanted.subjects),
+        Some(_) => found.refuse("subjects", &updated.subjects, &wanted.subjects, CHANGE_YOURSELF),
         None => found.safe("subjects", &mut updated.subjects, wanted.subjects.clone()),
     }
     found.limit("max_msgs", &mut updated.max_messages, wanted.max_messages);
+    // A limit that a subject alone reaches removes its older events however empty the stream is.
+    found.limit(
+        "max_msgs_per_subject",
+        &mut updated.max_messages_per_subject,
+        wanted.max_messages_per_subject,
+    );
     found.limit("max_age", &mut updated.max_age, wanted.max_age);
     match (updated.discard, wanted.discard) {
         // What was refused and kept by its sender would silently push out older messages.
         (DiscardPolicy::New, DiscardPolicy::Old) => {
-            found.never("discard", &updated.discard, &wanted.discard);
+            found.refuse("discard", &updated.discard, &wanted.discard, CHANGE_YOURSELF);
         }
         (_, wanted) => found.safe("discard", &mut updated.discard, wanted),
     }
@@ -82,6 +109,14 @@ pub(crate) fn difference(existing: &Config, wanted: &Config) -> Difference {
     found.safe("no_ack", &mut updated.no_ack, false);
     if updated.num_replicas < wanted.num_replicas {
         found.safe("num_replicas", &mut updated.num_replicas, wanted.num_replicas);
+    }
+    // Disks have an end: whoever sets a limit by it knows why, and a gap is noticed.
+    if updated.max_bytes > 0 {
+        found.own("max_bytes", &updated.max_bytes, &wanted.max_bytes);
+    }
+    // The server never changes it; a consumer too many is refused by name.
+    if updated.max_consumers > 0 {
+        found.own("max_consumers", &updated.max_consumers, &wanted.max_consumers);
     }
     found.updated = updated;
     found
@@ -103,8 +138,9 @@ mod tests {
     fn what_is_as_wanted_needs_nothing() {
         for spec in product_table() {
             let config = spec.config();
-            let expected = Difference { updated: config.clone(), changes: Vec::new(), refused: Vec::new() };
-            assert_eq!(difference(&config, &config), expected, "{}", spec.name);
+            let found = difference(&config, &config);
+            assert_eq!(found.updated, config, "{}", spec.name);
+            assert!([found.changes, found.refused, found.told].concat().is_empty(), "{}", spec.name);
         }
     }
 
@@ -118,6 +154,7 @@ mod tests {
             ("max_msgs", true, Config { max_messages: 10, ..orders() }),
             ("max_msgs", false, Config { max_messages: 2_000_000, ..orders() }),
             ("max_msgs", false, Config { max_messages: -1, ..orders() }),
+            ("max_msgs_per_subject", true, Config { max_messages_per_subject: 1, ..orders() }),
             ("max_age", true, Config { max_age: Duration::from_secs(60), ..orders() }),
             ("max_age", false, Config { max_age: wanted.max_age * 2, ..orders() }),
             ("max_age", false, Config { max_age: Duration::ZERO, ..orders() }),
@@ -136,22 +173,52 @@ mod tests {
             let (named, none) =
                 if is_safe { (&found.changes, &found.refused) } else { (&found.refused, &found.changes) };
             assert!(named.len() == 1 && named[0].starts_with(what), "{what}: {found:?}");
-            assert!(none.is_empty(), "{what}: {found:?}");
+            assert!(none.is_empty() && found.told.is_empty(), "{what}: {found:?}");
+            assert!(
+                is_safe || named[0].contains("wanted") && named[0].ends_with(')'),
+                "what to do: {found:?}"
+            );
             assert_eq!(found.updated, if is_safe { wanted.clone() } else { existing }, "{what}");
         }
     }
 
     #[test]
     fn what_the_table_does_not_name_stays_as_the_operator_set_it() {
-        let existing = Config {
-            description: Some("ours".into()),
-            max_bytes: 1 << 30,
-            num_replicas: 5,
-            deny_delete: true,
-            ..orders()
-        };
+        let existing =
+            Config { description: Some("ours".into()), num_replicas: 5, deny_delete: true, ..orders() };
         let found = difference(&existing, &orders());
         assert_eq!((found.updated, found.changes, found.refused), (existing, Vec::new(), Vec::new()));
+    }
+
+    #[test]
+    fn limits_that_an_operator_set_stay_and_are_told() {
+        let existing = Config { max_bytes: 1 << 30, max_consumers: 9, ..orders() };
+        let found = difference(&existing, &orders());
+        assert_eq!(found.told, ["max_bytes is 1073741824, wanted -1", "max_consumers is 9, wanted -1"]);
+        assert_eq!((found.updated, found.changes, found.refused), (existing, Vec::new(), Vec::new()));
+    }
+
+    /// The comparison sees every setting that a stream is made with.
+    #[test]
+    fn a_stream_that_somebody_else_made_with_nothing_set_is_found_to_differ() {
+        let strange = Config {
+            name: "ORDERS".into(),
+            subjects: vec!["order.>".into()],
+            max_messages: 1,
+            max_messages_per_subject: 1,
+            max_bytes: 1,
+            max_consumers: 1,
+            max_age: Duration::from_secs(1),
+            max_message_size: 1,
+            duplicate_window: Duration::from_secs(1),
+            storage: StorageType::Memory,
+            retention: RetentionPolicy::Interest,
+            discard: DiscardPolicy::New,
+            num_replicas: 1,
+            ..Config::default()
+        };
+        let found = difference(&strange, &orders());
+        assert_eq!((found.changes.len(), found.refused.len(), found.told.len()), (6, 3, 2), "{found:?}");
     }
 
     #[test]

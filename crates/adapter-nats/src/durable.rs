@@ -4,14 +4,19 @@ use async_nats::jetstream::Context;
 use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::consumer::{AckPolicy, Config, DeliverPolicy, Info, pull};
 use async_nats::jetstream::context::{ConsumerInfoErrorKind, GetStreamErrorKind};
+use async_nats::jetstream::stream::{RawMessageErrorKind, State};
 use backbone::bus::{Error, Subscription};
+use kernel::Timestamp;
 
 use crate::error::unavailable;
 use crate::options::Options;
+use crate::reader::timestamp;
 use crate::table::Retention;
 
 /// What was attempted, where opening fails.
 pub(crate) const OPENING: &str = "opening a consumer";
+/// Who reads a consumer that was declared and not opened.
+const NOBODY: &str = "nobody yet";
 
 /// Where a consumer reads.
 #[derive(Clone, Debug)]
@@ -86,13 +91,40 @@ pub(crate) async fn is_homeless(server: &Context, place: &Place) -> bool {
     matches!(error, Some(GetStreamErrorKind::JetStream(said)) if said.error_code() == code)
 }
 
+/// Whether somebody has opened the consumer since it was made.
+pub(crate) fn was_opened(info: &Info) -> bool {
+    info.config.description.as_deref() != Some(NOBODY)
+}
+
+/// The last position of a stream that it took in before `at`: searched for, not read through.
+pub(crate) async fn position_before(server: &Context, place: &Place, at: Timestamp) -> Result<u64, String> {
+    let stream = server.get_stream(place.stream).await.map_err(|error| error.to_string())?;
+    let State { first_sequence, last_sequence, .. } = stream.cached_info().state.clone();
+    // What stands up to `early` came before; what stands after `late` did not.
+    let (mut early, mut late) = (first_sequence.max(1) - 1, last_sequence);
+    while early < late {
+        let middle = early + (late - early).div_ceil(2);
+        let read = stream.raw_message_builder().sequence(middle).next_by_subject(&place.filter);
+        match read.send().await {
+            Ok(found) if timestamp(found.time.unix_timestamp_nanos()) < at => {
+                early = found.sequence.clamp(middle, late);
+            }
+            Ok(_) => late = middle - 1,
+            // Nothing stands from there on.
+            Err(error) if matches!(error.kind(), RawMessageErrorKind::NoMessageFound) => late = middle - 1,
+            Err(error) => return Err(error.to_string()),
+        }
+    }
+    Ok(early)
+}
+
 /// Makes the consumer where it is not there; whoever reads it goes on.
 pub(crate) async fn make_sure(server: &Context, options: &Options, place: &Place) -> Result<(), Error> {
     let is_there = async || look(server, place).await.map(|found| found.is_some());
     if is_there().await.map_err(|error| unavailable(OPENING, error))? {
         return Ok(());
     }
-    match take_over(server, options, place, "nobody yet").await {
+    match take_over(server, options, place, NOBODY).await {
         // Another process was faster.
         Err(_) if is_there().await.unwrap_or(false) => Ok(()),
         made => made,
@@ -128,7 +160,12 @@ pub(crate) async fn take_over(
     if let Some(Info { config, .. }) = existing {
         let refused = differences(&config, &wanted);
         if !refused.is_empty() {
-            let reason = format!("{} is there and differs: {}", place.durable, refused.join("; "));
+            let reason = format!(
+                "{} is there and differs: {}; delete it: it is made as wanted, and what it has not had comes from \
+                 the journals",
+                place.durable,
+                refused.join("; ")
+            );
             return Err(unavailable(OPENING, reason));
         }
     }

@@ -1,6 +1,7 @@
 //! Errors at the start, and how the client's errors become the port's.
 
 use std::fmt::Display;
+use std::path::PathBuf;
 
 use backbone::bus::Error;
 
@@ -16,8 +17,13 @@ pub enum StartError {
         reason: String,
     },
     /// A file that the options name cannot be read.
-    #[error("reading the credentials file: {0}")]
-    Credentials(#[source] std::io::Error),
+    #[error("{path} is no file of credentials with a JWT and its seed: {source}")]
+    Credentials {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: std::io::Error,
+    },
     /// The server has no JetStream, or refuses a stream.
     #[error("making sure of the stream {stream}: {reason}")]
     Stream {
@@ -31,7 +37,7 @@ pub enum StartError {
     Unsafe {
         /// Which stream.
         stream: &'static str,
-        /// Each setting with what is there and what is wanted.
+        /// Each setting with what is there, what is wanted and what to do.
         differences: String,
     },
     /// The options contradict themselves.

@@ -26,14 +26,14 @@ pub enum Credentials {
     File(PathBuf),
 }
 
-/// Encryption of the connection. The machine's certificate authorities are trusted in any case.
+/// Encryption of the connection. Where no authority is named, the machine's are trusted.
 #[derive(Clone, Debug, Default)]
 pub struct Tls {
     /// A server that offers no TLS is refused.
     pub is_required: bool,
     /// The handshake comes before the server's greeting.
     pub first: bool,
-    /// One more certificate authority, PEM.
+    /// The one certificate authority that is trusted, PEM.
     pub authority: Option<PathBuf>,
     /// Our certificate and its key, PEM, for a server that asks for them.
     pub identity: Option<(PathBuf, PathBuf)>,
@@ -48,10 +48,16 @@ pub struct Options {
     pub name: String,
     /// Who we are.
     pub credentials: Credentials,
+    /// Under whose name answers come, where the credentials carry no name: `accounts` lets each user
+    /// hear its own alone.
+    pub user: Option<String>,
     /// Encryption.
     pub tls: Tls,
     /// Which context has which stream; the dead letters' one among them.
     pub streams: Vec<StreamSpec>,
+    /// The services that run here: their streams are changed where they differ from the table and
+    /// that is safe; those of others are looked at. `None` is all.
+    pub services: Option<Vec<String>>,
     /// Over how many readers the subjects of a context are spread.
     pub partitions: u32,
     /// After how long the broker delivers again what was neither acknowledged nor kept alive.
@@ -74,8 +80,10 @@ impl Default for Options {
             servers: vec!["nats://127.0.0.1:4222".to_owned()],
             name: "a4co".to_owned(),
             credentials: Credentials::None,
+            user: None,
             tls: Tls::default(),
             streams: product_table(),
+            services: None,
             partitions: 1,
             ack_wait: Duration::from_secs(30),
             in_flight_max: 1_600,
@@ -98,6 +106,11 @@ impl Options {
                 "`servers` carry a user, which the client would leave unused: say who we are as `credentials`",
             );
         }
+        if let Credentials::NKey(seed) = &self.credentials
+            && !is_user_seed(seed.reveal())
+        {
+            return wrong("the nkey is not the seed of a user: it begins with SU and is of 58 characters");
+        }
         if self.partitions == 0 {
             return wrong("`partitions` is 0: one is the least");
         }
@@ -119,6 +132,14 @@ impl Options {
         Ok(())
     }
 
+    /// Whether a difference of a stream is settled here, as `accounts` allows it.
+    pub(crate) fn may_change(&self, spec: &StreamSpec) -> bool {
+        self.services.as_ref().is_none_or(|services| {
+            let is_own = services.iter().any(|service| service == spec.context);
+            is_own || spec.context == DEAD_LETTERS && !services.is_empty()
+        })
+    }
+
     /// Whether a stream of the table takes this type of event.
     pub(crate) fn carries(&self, kind: &str) -> bool {
         kind.split('.').next().is_some_and(|context| self.stream_of(context).is_some())
@@ -128,6 +149,11 @@ impl Options {
     pub(crate) fn stream_of(&self, context: &str) -> Option<&StreamSpec> {
         self.streams.iter().find(|spec| spec.context == context)
     }
+}
+
+/// The seed signs, and is a user's: an account's or an operator's is not for a client.
+fn is_user_seed(seed: &str) -> bool {
+    seed.starts_with("SU") && nkeys::KeyPair::from_seed(seed).is_ok()
 }
 
 /// The context of the dead letters.
@@ -148,6 +174,12 @@ mod tests {
         let said = refused(Options { servers, ..Options::default() });
         assert!(said.contains("credentials") && !said.contains("pssst"), "{said}");
         assert!(refused(Options { streams: Vec::new(), ..Options::default() }).contains("dlq"));
+        let operator = nkeys::KeyPair::new_operator().seed().expect("a new pair has its seed");
+        for seed in ["SUAB", "", &operator] {
+            let credentials = Credentials::NKey(Secret::new(seed));
+            let said = refused(Options { credentials, ..Options::default() });
+            assert!(said.contains("seed of a user") && !said.contains(&operator), "{said}");
+        }
         let mut twice = product_table();
         twice.push(StreamSpec { name: "MORE", ..twice[0].clone() });
         assert!(refused(Options { streams: twice, ..Options::default() }).contains("MORE"));

@@ -20,7 +20,7 @@ pub(crate) async fn ensure(server: &Context, options: &Options) -> Result<(), St
             Err(error) => return Err(refused(spec, error)),
         };
         let is_single = match existing {
-            Some(info) => update(server, spec, &info).await?,
+            Some(info) => update(server, options, spec, &info).await?,
             None => create(server, spec).await?,
         };
         if is_single {
@@ -62,7 +62,12 @@ async fn create(server: &Context, spec: &StreamSpec) -> Result<bool, StartError>
 }
 
 /// Compares and updates a stream; true where a single server keeps it at one replica.
-async fn update(server: &Context, spec: &StreamSpec, info: &Info) -> Result<bool, StartError> {
+async fn update(
+    server: &Context,
+    options: &Options,
+    spec: &StreamSpec,
+    info: &Info,
+) -> Result<bool, StartError> {
     let mut wanted = spec.config();
     let is_single = info.cluster.is_none() && wanted.num_replicas > 1;
     if is_single {
@@ -72,9 +77,24 @@ async fn update(server: &Context, spec: &StreamSpec, info: &Info) -> Result<bool
     if !found.refused.is_empty() {
         return Err(StartError::Unsafe { stream: spec.name, differences: found.refused.join("; ") });
     }
-    if !found.changes.is_empty() {
-        tracing::info!(stream = spec.name, changes = found.changes.join("; "), "a stream is updated");
-        server.update_stream(&found.updated).await.map_err(|error| refused(spec, error))?;
+    if !found.told.is_empty() {
+        let differences = found.told.join("; ");
+        tracing::warn!(stream = spec.name, differences, "a stream has limits of its operator's");
+    }
+    let differences = found.changes.join("; ");
+    if differences.is_empty() {
+        return Ok(is_single);
+    }
+    if options.may_change(spec) {
+        tracing::info!(stream = spec.name, differences, "a stream is updated");
+        let failed = |error| refused(spec, format!("{differences}: the server does not change it: {error}"));
+        server.update_stream(&found.updated).await.map_err(failed)?;
+    } else {
+        tracing::warn!(
+            stream = spec.name,
+            differences,
+            "a stream differs; the process that runs its service changes that at its start"
+        );
     }
     Ok(is_single)
 }

@@ -9,6 +9,7 @@ use tokio_postgres::{Client, Config, Error, NoTls, Row, Statement};
 
 use crate::options::Options;
 use crate::pipeline;
+use crate::tls::Encryption;
 
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(5);
 /// How long the network may be silent before a connection counts as lost.
@@ -46,6 +47,7 @@ pub(crate) fn value<'a>(value: impl ToSql + Sync + Send + 'a) -> Value<'a> {
 #[derive(Clone)]
 pub(crate) struct Target {
     config: Config,
+    encryption: Option<Encryption>,
     settings: String,
 }
 
@@ -63,7 +65,7 @@ pub(crate) struct Connection {
 }
 
 impl Target {
-    pub(crate) fn new(mut config: Config, options: &Options) -> Self {
+    pub(crate) fn new(mut config: Config, encryption: Option<Encryption>, options: &Options) -> Self {
         config.connect_timeout(CONNECT_TIME_MAX).tcp_user_timeout(SILENCE_MAX).keepalives_idle(SILENCE_MAX);
         if config.get_application_name().is_none() {
             config.application_name("a4co");
@@ -75,13 +77,23 @@ impl Target {
             options.statement_time_max.as_millis(),
             options.lock_time_max.as_millis() * 2,
         );
-        Self { config, settings }
+        Self { config, encryption, settings }
     }
 
     pub(crate) async fn connect(&self) -> Result<Connection, Error> {
-        let (client, driver) = self.config.connect(NoTls).await?;
-        // It ends with the client; why it ended, the client's next statement says.
-        tokio::spawn(driver);
+        // The driver ends with the client; why it ended, the client's next statement says.
+        let client = match &self.encryption {
+            Some(encryption) => {
+                let (client, driver) = self.config.connect(encryption.clone()).await?;
+                tokio::spawn(driver);
+                client
+            }
+            None => {
+                let (client, driver) = self.config.connect(NoTls).await?;
+                tokio::spawn(driver);
+                client
+            }
+        };
         client.batch_execute(&self.settings).await?;
         Ok(Connection { client, statements: HashMap::new() })
     }

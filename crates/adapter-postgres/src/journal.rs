@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use backbone::collection::{Collection, Query};
 use backbone::commit::{Answer, Commit, Fence, Outcome, StoredEvent};
 use backbone::journal::{
-    Error, Journal, LeaseRequest, Prune, Pruned, Recorded, Sent, ShadowStep, Stored, StoredDocument,
+    Error, Journal, LeaseRequest, Prune, Pruned, Recorded, Sent, ShadowStep, Sought, Stored, StoredDocument,
     Submission, Want,
 };
 use tokio::sync::oneshot;
@@ -19,7 +19,7 @@ use crate::readers::Readers;
 use crate::rows::{limit as bound, signed};
 use crate::statistics::Counters;
 use crate::tables::Tables;
-use crate::{batch, error, load, query, rows, shadow};
+use crate::{batch, error, load, query, rows, shadow, sql};
 
 pub(crate) struct PostgresJournal {
     pub(crate) target: Target,
@@ -115,6 +115,12 @@ impl Journal for PostgresJournal {
         self.read("reading what the service published", &self.tables.sql.read.outgoing, values, sent).await
     }
 
+    async fn published(&self, sought: Sought) -> Result<Vec<Sent>, Error> {
+        let (sql, values) = sql::published(&self.tables.schema, &sought);
+        let sent = |row: &Row| rows::envelope(row).map(|(position, envelope)| Sent { position, envelope });
+        self.read("looking for what the service published", &sql, values, sent).await
+    }
+
     async fn lease(&self, request: LeaseRequest) -> Result<Option<u64>, Error> {
         const LEASING: &str = "taking a lease";
         let lasts = i64::try_from(request.lasts.as_micros()).unwrap_or(i64::MAX / 2);
@@ -163,13 +169,17 @@ impl Journal for PostgresJournal {
         Ok(Pruned { answers: count(0)?, claims: count(1)? })
     }
 
-    async fn shadow(&self, collection: &'static Collection, step: ShadowStep) -> Result<(), Error> {
-        let of = self.tables.collection(collection)?;
+    async fn shadow(
+        &self,
+        collections: &'static [&'static Collection],
+        step: ShadowStep,
+    ) -> Result<(), Error> {
+        let of = collections.iter().map(|of| self.tables.collection(of)).collect::<Result<Vec<_>, _>>()?;
         // A connection of its own: one that is left in mid-transaction must not come back.
         let connected = self.target.connect().await;
         let mut conn =
             connected.map_err(|e| error::unavailable("rebuilding a collection", error::said(&e)))?;
-        shadow::take(&mut conn, &self.tables, of, &step).await
+        shadow::take(&mut conn, &self.tables, &of, &step).await
     }
 }
 

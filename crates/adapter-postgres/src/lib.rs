@@ -31,6 +31,7 @@ mod sql;
 mod statistics;
 mod storage;
 mod tables;
+mod tls;
 mod write;
 mod writer;
 

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use backbone::collection::Collection;
 use backbone::commit::{Snapshot, StoredEvent};
 use backbone::journal::{Error, Stored, StoredDocument, Want};
 use tokio_postgres::Row;
@@ -11,7 +12,7 @@ use crate::connection::{Ask, value};
 use crate::error;
 use crate::readers::Readers;
 use crate::rows;
-use crate::tables::Tables;
+use crate::tables::{TableKey, Tables};
 
 const LOADING: &str = "loading state";
 
@@ -19,28 +20,29 @@ const LOADING: &str = "loading state";
 #[derive(Default)]
 struct Found {
     streams: HashMap<String, (Option<Snapshot>, Vec<StoredEvent>)>,
-    documents: HashMap<&'static str, HashMap<String, StoredDocument>>,
+    documents: HashMap<TableKey, HashMap<String, StoredDocument>>,
 }
 
 /// Loads what is wanted, in order.
 pub(crate) async fn load(readers: &Readers, tables: &Tables, wants: &[Want]) -> Result<Vec<Stored>, Error> {
     let mut streams: Vec<&str> = Vec::new();
-    let mut ids: HashMap<&'static str, Vec<&str>> = HashMap::new();
+    let mut ids: HashMap<TableKey, Vec<&str>> = HashMap::new();
     for want in wants {
         match want {
             Want::Stream(stream) => streams.push(stream),
-            Want::Document(collection, id) => {
-                ids.entry(tables.collection(collection)?.collection.name).or_default().push(id);
+            Want::Document(collection, id) | Want::Shadow(collection, id) => {
+                tables.collection(collection)?;
+                ids.entry(table_of(want, collection)).or_default().push(id);
             }
         }
     }
     // Whatever is named twice is read once.
     streams.sort_unstable();
     streams.dedup();
-    let names: Vec<&'static str> = ids.keys().copied().collect();
+    let places: Vec<TableKey> = ids.keys().copied().collect();
     let mut asks: Vec<Ask<'_>> = ids
         .into_iter()
-        .map(|(name, ids)| Ask::new(&tables.collections[name].live.read, vec![value(ids)]))
+        .map(|(place, ids)| Ask::new(&tables.documents(place).read, vec![value(ids)]))
         .collect();
     let with_streams = !streams.is_empty();
     if with_streams {
@@ -55,12 +57,16 @@ pub(crate) async fn load(readers: &Readers, tables: &Tables, wants: &[Want]) -> 
     if with_streams {
         found.take_streams(&answers.pop().unwrap_or_default()).map_err(failed)?;
     }
-    for (name, rows) in names.into_iter().zip(answers) {
+    for (place, rows) in places.into_iter().zip(answers) {
         let documents: Result<Vec<_>, _> = rows.iter().map(rows::document).collect();
         let by_id = documents.map_err(failed)?.into_iter().map(|document| (document.id.clone(), document));
-        found.documents.insert(name, by_id.collect());
+        found.documents.insert(place, by_id.collect());
     }
     Ok(wants.iter().map(|want| found.give(want)).collect())
+}
+
+fn table_of(want: &Want, collection: &'static Collection) -> TableKey {
+    TableKey { collection: collection.name, shadow: matches!(want, Want::Shadow(..)) }
 }
 
 impl Found {
@@ -86,8 +92,9 @@ impl Found {
                 let (snapshot, events) = self.streams.get(stream).cloned().unwrap_or_default();
                 Stored::Stream { snapshot, events }
             }
-            Want::Document(collection, id) => {
-                let found = self.documents.get(collection.name).and_then(|documents| documents.get(id));
+            Want::Document(collection, id) | Want::Shadow(collection, id) => {
+                let documents = self.documents.get(&table_of(want, collection));
+                let found = documents.and_then(|documents| documents.get(id));
                 Stored::Document(found.cloned())
             }
         }

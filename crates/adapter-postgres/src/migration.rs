@@ -62,6 +62,9 @@ const STEPS: &[&str] = &["
             ELSE regexp_replace(convert_from(body, 'UTF8'), '(?<!\\\\)((?:\\\\\\\\)*)\\\\u0000', '\\1\\\\ufffd', 'g')
             END)::jsonb
     $shown$;
+", "
+    -- What a business flow did: `GET /admin/events?correlationId=…`.
+    CREATE INDEX ON {s}.log (correlation, position);
 "];
 
 /// Makes what is missing of a service's tables and brings them up to date, in one transaction.

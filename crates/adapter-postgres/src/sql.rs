@@ -1,6 +1,10 @@
 //! The SQL on the tables that every service has. Every statement takes arrays: there are as many
 //! statements for a thousand rows as for one.
 
+use backbone::journal::Sought;
+
+use crate::connection::{Value, value};
+
 /// The columns of an event.
 const EVENT: &str = "version, name, schema, at, correlation, causation, person, data";
 /// The columns of a public event.
@@ -205,4 +209,28 @@ pub(crate) fn changed(s: &str, write: &str) -> String {
 /// The public events of the service of a schema.
 pub(crate) fn outgoing(s: &str) -> String {
     format!("SELECT position, {PUBLIC} FROM {s}.log WHERE position > $1 ORDER BY position LIMIT $2")
+}
+
+/// Finds the public events that are sought of the service of a schema, with its values. Every
+/// combination of marks is a statement of its own, so that each has the plan that fits it.
+pub(crate) fn published<'s>(s: &str, sought: &'s Sought) -> (String, Vec<Value<'s>>) {
+    let number = |number: u64| value(i64::try_from(number).unwrap_or(i64::MAX));
+    let mut values = vec![number(sought.after), number(sought.upto), number(sought.limit as u64)];
+    let mut wanted = String::new();
+    let texts = [("kind", &sought.kind), ("subject", &sought.subject), ("correlation", &sought.correlation)];
+    for (column, text) in texts {
+        if let Some(text) = text {
+            values.push(value(text.as_str()));
+            wanted.push_str(&format!(" AND {column} = ${}", values.len()));
+        }
+    }
+    if let Some(from) = sought.from {
+        values.push(value(from.as_micros()));
+        wanted.push_str(&format!(" AND time >= ${}", values.len()));
+    }
+    let sql = format!(
+        "SELECT position, {PUBLIC} FROM {s}.log WHERE position > $1 AND position <= $2{wanted} \
+         ORDER BY position LIMIT $3"
+    );
+    (sql, values)
 }

@@ -14,6 +14,7 @@ use crate::queue::Queue;
 use crate::readers::Readers;
 use crate::statistics::{Counters, Statistics};
 use crate::tables::{self, Tables};
+use crate::tls::{self, Encryption};
 use crate::writer::Writer;
 use crate::{error, import, rows, sql};
 
@@ -26,12 +27,9 @@ pub enum OpenError {
     /// The address is not one.
     #[error("the address of the database is not one (postgres://USER:PASSWORD@HOST:PORT/DATABASE): {0}")]
     Address(#[source] tokio_postgres::Error),
-    /// The address asks for what was not built in.
-    #[error(
-        "the address of the database asks for TLS (sslmode=require), which is not built into this program: use a \
-         private network or a local proxy, and sslmode=disable"
-    )]
-    Tls,
+    /// What the address says of encryption cannot be done.
+    #[error("the address of the database asks for TLS: {0}")]
+    Tls(String),
     /// Nobody answers there, or the account is refused.
     #[error("the database cannot be reached: {0}")]
     Unreachable(String),
@@ -116,12 +114,15 @@ pub(crate) async fn connect(address: &str, options: &Options) -> Result<(Target,
 
 /// Where `address` points.
 pub(crate) fn target(address: &str, options: &Options) -> Result<Target, OpenError> {
+    let (address, asked) = tls::take_out(address);
     let mut config: Config = address.parse().map_err(OpenError::Address)?;
-    if config.get_ssl_mode() == SslMode::Require {
-        return Err(OpenError::Tls);
+    let encryption = Encryption::of(&asked).map_err(OpenError::Tls)?;
+    if encryption.is_none() && config.get_ssl_mode() == SslMode::Require {
+        let form = "write the address as postgres://…?sslmode=verify-full".to_owned();
+        return Err(OpenError::Tls(form));
     }
-    config.ssl_mode(SslMode::Disable);
-    Ok(Target::new(config, options))
+    config.ssl_mode(if encryption.is_some() { SslMode::Require } else { SslMode::Disable });
+    Ok(Target::new(config, encryption, options))
 }
 
 #[async_trait]

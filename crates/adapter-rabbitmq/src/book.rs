@@ -21,6 +21,22 @@ pub(crate) struct Settled {
     pub(crate) is_all_before: bool,
 }
 
+/// Why nothing more comes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// The subscription is over, for this reason.
+    Over(String),
+    /// More comes again than the subscription may hold, and nothing was handed out: only a wider one
+    /// has it all, to put it in order.
+    TooNarrow,
+}
+
+impl From<String> for End {
+    fn from(reason: String) -> Self {
+        Self::Over(reason)
+    }
+}
+
 /// A reader's messages, by the position that they were given.
 #[derive(Default)]
 pub(crate) struct Book {
@@ -31,13 +47,18 @@ pub(crate) struct Book {
     /// How many have come again and wait for those that come again as well.
     pub(crate) gathered: usize,
     /// Why nothing more comes.
-    pub(crate) ended: Option<String>,
+    pub(crate) ended: Option<End>,
 }
 
 impl Book {
     /// A message was delivered: whatever becomes of it, it is open.
     pub(crate) fn opens(&mut self, tag: u64) {
         self.open.insert(tag);
+    }
+
+    /// The same of many.
+    pub(crate) fn open_all(&mut self, tags: impl Iterator<Item = u64>) {
+        self.open.extend(tags);
     }
 
     /// Takes a message in; it is handed out before all with a higher position.
@@ -169,6 +190,19 @@ mod tests {
             book.settle(before);
             assert_eq!(book.settle(settled), told, "{before:?}, then {settled:?}");
         }
+    }
+
+    /// What comes again is put in order: an earlier one may have the higher tag.
+    #[test]
+    fn what_has_come_and_is_not_handed_out_yet_is_settled_by_no_earlier_one() {
+        let mut book = Book::default();
+        book.open_all([3, 1, 2].into_iter());
+        book.hold(103, held(103));
+        book.hand_out(1);
+        assert_eq!(book.settle(&[103]), [Settled { tag: 3, is_all_before: false }]);
+        book.hold(104, Held { tag: 1, ..held(104) });
+        book.hand_out(1);
+        assert_eq!(book.settle(&[104]), [Settled { tag: 1, is_all_before: true }]);
     }
 
     /// One that waits for its dead letter to be stored is not acknowledged by a later one.

@@ -7,20 +7,22 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use backbone::bus::{
-    BACKLOG_COUNTED_MAX, Backlog, Bus, Capabilities, Consumer, Error, GivenUp, Subscription,
+    BACKLOG_COUNTED_MAX, Backlog, Bus, Capabilities, Consumer, Error, GivenUp, Lost, Subscription,
 };
+use backbone::journal::Sent;
 use futures::FutureExt;
 use kernel::{Envelope, Timestamp};
 use tokio::sync::watch;
 
 use crate::error::{StartError, unavailable};
 use crate::given_up::Looks;
-use crate::link::Link;
+use crate::link::{ANOTHER, Link};
+use crate::marks::{self, Losses};
 use crate::options::Options;
 use crate::publishing::Publisher;
 use crate::reader::Reader;
 use crate::topology::{self, Looker, OPENING, Place};
-use crate::wire::{Connection, Keeper, Prepare};
+use crate::wire::{Connection, Keeper, Prepare, Wire};
 
 /// What bus and readers share.
 pub(crate) struct Inner {
@@ -34,6 +36,7 @@ pub(crate) struct Inner {
     readers: Mutex<BTreeMap<String, Arc<Link>>>,
     pub(crate) looker: Looker,
     looks: Looks,
+    losses: Arc<Losses>,
     /// The last position that was given.
     position: AtomicU64,
 }
@@ -56,6 +59,17 @@ impl Inner {
         self.readers().get(queue).cloned()
     }
 
+    /// A reader goes on by another subscription; false where it is not the one that reads any more.
+    pub(crate) fn replace_reader(&self, queue: &str, before: &Arc<Link>, after: &Arc<Link>) -> bool {
+        match self.readers().get_mut(queue) {
+            Some(known) if Arc::ptr_eq(known, before) => {
+                *known = after.clone();
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// A reader has gone.
     pub(crate) fn forget_reader(&self, queue: &str, link: &Arc<Link>) {
         let mut readers = self.readers();
@@ -74,17 +88,11 @@ impl RabbitBus {
     pub async fn connect(options: Options) -> Result<Self, StartError> {
         options.check()?;
         let nothing: Prepare = Arc::new(|_| async { Ok(()) }.boxed());
-        let wanted = options.clone();
-        // A broker that lost its storage is made ready before anything is published again.
+        let losses = Arc::new(Losses::default());
+        let (wanted, seen) = (options.clone(), losses.clone());
         let everything: Prepare = Arc::new(move |wire| {
-            let wanted = wanted.clone();
-            async move {
-                for place in Place::all(&wanted) {
-                    topology::make(&wire, &wanted, &place, false).await?;
-                }
-                Ok(())
-            }
-            .boxed()
+            let (wanted, seen) = (wanted.clone(), seen.clone());
+            async move { make_ready(&wire, &wanted, &seen).await }.boxed()
         });
         let writes = Keeper::open(&options, "publishes", everything).await?;
         let reads = Keeper::open(&options, "reads", nothing).await?;
@@ -98,6 +106,7 @@ impl RabbitBus {
             readers: Mutex::default(),
             looker,
             looks: Looks::default(),
+            losses,
             position: AtomicU64::new(0),
         })))
     }
@@ -107,11 +116,37 @@ impl RabbitBus {
         self.0.writes.state.clone()
     }
 
+    /// Makes a queue where it is missing; gives whether its consumer may read it without a gap.
+    async fn admits(&self, place: &Place, caught_up: bool) -> Result<bool, Error> {
+        let Inner { options, reads, losses, .. } = &*self.0;
+        let admitted = async {
+            topology::make(&reads.wire, options, place, true).await?;
+            marks::admits(&reads.wire, options, place, caught_up).await
+        };
+        let is_known = admitted.await.map_err(|error| unavailable(OPENING, error))?;
+        if is_known {
+            losses.knows(place);
+        }
+        Ok(is_known)
+    }
+
     /// Writes out what is on its way and closes the connections.
     pub async fn close(&self) {
         self.0.writes.wire.close().await;
         self.0.reads.wire.close().await;
     }
+}
+
+/// Makes every queue of the deployment: a broker that lost its storage is ready before anything is
+/// published again.
+async fn make_ready(wire: &Wire, options: &Options, losses: &Losses) -> Result<(), StartError> {
+    let found = marks::look(wire, options).await?;
+    losses.compare(&found, now());
+    for (place, _) in &found {
+        topology::make(wire, options, place, false).await?;
+    }
+    losses.made(&found);
+    Ok(())
 }
 
 /// The time of the machine.
@@ -129,7 +164,13 @@ impl Bus for RabbitBus {
 
     /// `republish` is the same: the broker knows no duplicates.
     async fn publish(&self, events: Vec<Envelope>) -> Result<(), Error> {
-        self.0.publisher.publish(&events).await
+        self.0.publisher.publish(&events, &[]).await
+    }
+
+    async fn relay(&self, sent: Vec<Sent>, _: bool) -> Result<(), Error> {
+        let (positions, events): (Vec<u64>, Vec<Envelope>) =
+            sent.into_iter().map(|sent| (sent.position, sent.envelope)).unzip();
+        self.0.publisher.publish(&events, &positions).await
     }
 
     async fn declare(&self, subscriptions: &[Subscription]) -> Result<(), Error> {
@@ -148,13 +189,23 @@ impl Bus for RabbitBus {
         let place = Place::of(&inner.options, &subscription)?;
         let before = inner.reader_of(&place.queue);
         if let Some(before) = before {
-            before.give_up(inner, "another one reads").await;
+            before.give_up(inner, ANOTHER).await;
         }
-        let made = topology::make(&inner.reads.wire, &inner.options, &place, true).await;
-        made.map_err(|error| unavailable(OPENING, error))?;
-        let link = Arc::new(Link::open(inner, &place).await?);
+        if !self.admits(&place, subscription.after.is_some()).await? {
+            return Err(Error::Gap { consumer: subscription.consumer, from: 0, to: 0 });
+        }
+        let link = Arc::new(Link::open(inner, &place, inner.options.in_flight_max).await?);
         inner.readers().insert(place.queue.clone(), link.clone());
         Ok(Box::new(Reader::new(inner.clone(), place, link)))
+    }
+
+    async fn knows(&self, subscription: &Subscription) -> Result<bool, Error> {
+        let place = Place::of(&self.0.options, subscription)?;
+        self.admits(&place, false).await
+    }
+
+    fn lost(&self) -> Vec<Lost> {
+        self.0.losses.lost()
     }
 
     async fn backlog(&self, subscription: &Subscription) -> Result<Backlog, Error> {

@@ -3,6 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::marks;
 use crate::options::Options;
 use crate::topology::{Argument, Place, dead_arguments, dead_exchange_of, exchange_of};
 
@@ -11,10 +12,21 @@ use crate::topology::{Argument, Place, dead_arguments, dead_exchange_of, exchang
 pub struct Member {
     /// Its name.
     pub service: String,
-    /// The contexts of the events that it publishes.
+    /// The types of the events that it publishes: `order.created.v1`.
     pub publishes: Vec<String>,
     /// The contexts that it reads.
     pub consumes: Vec<String>,
+}
+
+impl Member {
+    /// The contexts of the events that it publishes.
+    fn contexts(&self) -> impl Iterator<Item = &str> {
+        self.publishes.iter().map(|kind| context_of(kind))
+    }
+}
+
+fn context_of(kind: &str) -> &str {
+    kind.split('.').next().unwrap_or(kind)
 }
 
 /// Who connects: a process, with the services that it runs.
@@ -67,7 +79,7 @@ fn one_of(names: Vec<String>) -> String {
 fn permission(host: &str, account: &Account) -> Value {
     let members = &account.members;
     let own = |name: fn(&str) -> String| set(members.iter().map(|member| name(&member.service)));
-    let published = set(members.iter().flat_map(|m| m.publishes.iter().map(|context| exchange_of(context))));
+    let published = set(members.iter().flat_map(|member| member.contexts().map(exchange_of)));
     let read = set(members.iter().flat_map(|m| m.consumes.iter().map(|context| exchange_of(context))));
     let dead_exchanges = own(dead_exchange_of);
     let queues = |kind: &str| {
@@ -77,9 +89,10 @@ fn permission(host: &str, account: &Account) -> Value {
         };
         set(members.iter().flat_map(of))
     };
-    // Of a partition, too.
+    // Of a partition, too; and the marks of each.
     let main = || queues("queue").into_iter().flat_map(|name| [name.clone(), format!("{name}.p[0-9]+")]);
-    let queues: Vec<String> = main().chain(queues("dlq")).collect();
+    let marks = main().flat_map(|name| marks::NAMES.map(|mark| format!("{name}.{mark}")));
+    let queues: Vec<String> = main().chain(queues("dlq")).chain(marks).collect();
     let join = |parts: &[&Vec<String>]| one_of(parts.iter().flat_map(|part| part.iter().cloned()).collect());
     json!({
         "user": account.name,
@@ -93,27 +106,35 @@ fn permission(host: &str, account: &Account) -> Value {
     })
 }
 
-/// By routing key: an account that owns no exchange has no way into it, and one that does publishes
-/// its own context's types there.
+/// By routing key: into an exchange an account publishes the types that its services declare, and
+/// nothing else; it binds its queues to the whole of the contexts that they read.
 fn topics(host: &str, account: &Account, members: &[&Member]) -> Vec<Value> {
     let of = |context: String| {
-        let publishes = account.members.iter().any(|member| member.publishes.contains(&context));
+        let published = account.members.iter().flat_map(|member| &member.publishes);
+        let published = set(published.filter(|kind| context_of(kind) == context).cloned());
         let consumes = account.members.iter().any(|member| member.consumes.contains(&context));
-        let allowed =
-            |is: bool, keys: &str| if is { format!("^{context}\\.{keys}") } else { "^$".to_owned() };
         json!({
             "user": account.name,
             "vhost": host,
             "exchange": exchange_of(&context),
-            "write": allowed(publishes, ""),
-            "read": allowed(consumes, "#"),
+            "write": in_a_partition(one_of(published)),
+            "read": if consumes { in_a_partition(format!("^{context}\\.#$")) } else { one_of(Vec::new()) },
         })
     };
     contexts(members).into_iter().map(of).collect()
 }
 
+/// The same keys with and without the token of a partition.
+fn in_a_partition(keys: String) -> String {
+    match keys.strip_suffix('$') {
+        Some(bare) if bare.len() > 1 => format!("{bare}(\\.p[0-9]+)?$"),
+        _ => keys,
+    }
+}
+
 fn contexts(members: &[&Member]) -> Vec<String> {
-    set(members.iter().flat_map(|member| member.publishes.iter().chain(&member.consumes).cloned()))
+    let read = members.iter().flat_map(|member| member.consumes.iter().cloned());
+    set(members.iter().flat_map(|member| member.contexts().map(str::to_owned)).chain(read))
 }
 
 fn exchanges(host: &str, members: &[&Member]) -> Vec<Value> {

@@ -10,18 +10,24 @@ use lapin::types::{AMQPValue, FieldTable, LongString};
 const PREFIX: &str = "cloudEvents:";
 /// What the binding allows as well, for clients whose property names may have no colon.
 const PREFIX_PLAIN: &str = "cloudEvents_";
-/// Grows from message to message of a producer: what the broker gives back is put in order by it.
-const ORDER: &str = "a4co-order";
+/// The place in the producer's journal: what the broker gives back is put in order by it.
+pub(crate) const POSITION: &str = "a4co-position";
+/// Grows from message to message of a process: the order of what says no place.
+pub(crate) const SENT: &str = "a4co-order";
 /// It survives a restart of the broker.
 const PERSISTENT: u8 = 2;
 
-/// The properties of an event that is the `order`th of its producer.
-pub(crate) fn encode(event: &Envelope, order: i64) -> BasicProperties {
+/// The properties of an event that is the `sent`th of this process, with its place in the producer's
+/// journal where that is known.
+pub(crate) fn encode(event: &Envelope, position: Option<u64>, sent: i64) -> BasicProperties {
     let mut headers = FieldTable::default();
     for (name, value) in cloudevents::attributes(event) {
         headers.insert(format!("{PREFIX}{name}").into(), text(&value));
     }
-    headers.insert(ORDER.into(), AMQPValue::LongLongInt(order));
+    headers.insert(SENT.into(), AMQPValue::LongLongInt(sent));
+    if let Some(position) = position.and_then(|position| i64::try_from(position).ok()) {
+        headers.insert(POSITION.into(), AMQPValue::LongLongInt(position));
+    }
     BasicProperties::default()
         .with_content_type(cloudevents::DATA_CONTENT_TYPE.into())
         .with_delivery_mode(PERSISTENT)
@@ -34,12 +40,21 @@ pub(crate) fn text(value: &str) -> AMQPValue {
     AMQPValue::LongString(LongString::from(value))
 }
 
-/// Where a message stands among those of its producer, if that says so.
-pub(crate) fn order(properties: &BasicProperties) -> Option<i64> {
-    match properties.headers().as_ref()?.inner().get(ORDER)? {
-        AMQPValue::LongLongInt(order) => Some(*order),
+fn header<'p>(properties: &'p BasicProperties, name: &str) -> Option<&'p AMQPValue> {
+    properties.headers().as_ref()?.inner().get(name)
+}
+
+/// A header of ours that is a number.
+pub(crate) fn number(properties: &BasicProperties, name: &str) -> Option<i64> {
+    match header(properties, name)? {
+        AMQPValue::LongLongInt(number) => Some(*number),
         _ => None,
     }
+}
+
+/// Who published a message, where its headers say so.
+pub(crate) fn source(properties: &BasicProperties) -> Option<String> {
+    header(properties, &format!("{PREFIX}source")).and_then(plain)
 }
 
 /// The headers as texts: what is a list or a table is shown as it is written down.

@@ -4,10 +4,12 @@
 //! and carries; whether a delivery took effect is decided by the inbox in the consumer's journal.
 //!
 //! - `topology`: exchanges, queues and bindings by name, and how they are made.
+//! - `marks`: which queues are known to their consumers, and what was lost.
 //! - `wire`: a connection that is kept up; `error`: what its errors mean.
 //! - `headers`: the envelope as a message, CloudEvents binary mode.
 //! - `publishing`: what counts as published.
-//! - `reader`, `link`, `pump`, `book`: one consumer. `book` is what it holds, without the broker.
+//! - `reader`, `link`, `pump`, `book`, `order`: one consumer. `book` is what it holds, and `order` how
+//!   what comes again is put in order, without the broker.
 //! - `dead_letter`: where a message goes that cannot be read; `given_up`: what lies there.
 //! - `definitions`: topology and accounts as an operator imports them.
 
@@ -19,7 +21,9 @@ mod error;
 mod given_up;
 mod headers;
 mod link;
+mod marks;
 mod options;
+mod order;
 mod publishing;
 mod pump;
 mod reader;

@@ -11,13 +11,15 @@ use tokio::sync::{Notify, OnceCell};
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
-use crate::book::{Book, Settled};
+use crate::book::{Book, End, Settled};
 use crate::bus::Inner;
 use crate::error::{unavailable, within};
-use crate::pump::Pump;
+use crate::pump::{Pump, Subscribed};
 use crate::topology::{OPENING, Place};
 
 const ACKNOWLEDGING: &str = "acknowledging events";
+/// Why a reader ends that was taken over in the same process.
+pub(crate) const ANOTHER: &str = "another one reads";
 
 /// What reader and pump share.
 #[derive(Default)]
@@ -33,8 +35,8 @@ impl Shelf {
     }
 
     /// Nothing more comes; the first reason is the one that is told.
-    pub(crate) fn end(&self, reason: String) {
-        self.book().ended.get_or_insert(reason);
+    pub(crate) fn end(&self, end: End) {
+        self.book().ended.get_or_insert(end);
         self.news.notify_one();
     }
 }
@@ -43,18 +45,19 @@ impl Shelf {
 pub(crate) struct Link {
     pub(crate) shelf: Arc<Shelf>,
     channel: Channel,
-    in_flight_max: u16,
+    /// How many messages it may hold.
+    width: u16,
     pump: JoinHandle<()>,
     /// Set once everything is given back.
     end: OnceCell<()>,
 }
 
 impl Link {
-    /// Subscribes to a queue that is there.
-    pub(crate) async fn open(inner: &Arc<Inner>, place: &Place) -> Result<Self, Error> {
-        let (limit, in_flight_max) = (inner.options.answer_time_max, inner.options.in_flight_max);
+    /// Subscribes to a queue that is there, to hold so many messages at most.
+    pub(crate) async fn open(inner: &Arc<Inner>, place: &Place, width: u16) -> Result<Self, Error> {
+        let limit = inner.options.answer_time_max;
         let channel = inner.reads.wire.channel(OPENING).await?;
-        within(limit, OPENING, channel.basic_qos(in_flight_max, BasicQosOptions::default())).await?;
+        within(limit, OPENING, channel.basic_qos(width, BasicQosOptions::default())).await?;
         let tag = format!("{} {}", inner.options.name, Uuid::now_v7());
         let consume = channel.basic_consume(
             place.queue.as_str().into(),
@@ -64,9 +67,27 @@ impl Link {
         );
         let messages = within(limit, OPENING, consume).await?;
         let shelf = Arc::new(Shelf::default());
-        let pump = Pump::new(inner, place, channel.clone(), shelf.clone());
+        let pump = Pump::new(inner, place, Subscribed { channel: channel.clone(), width }, shelf.clone());
         let pump = tokio::spawn(pump.run(messages));
-        Ok(Self { shelf, channel, in_flight_max, pump, end: OnceCell::new() })
+        Ok(Self { shelf, channel, width, pump, end: OnceCell::new() })
+    }
+
+    /// Ends, and subscribes again to hold twice as many: the same reader's, if it still is the one that
+    /// reads.
+    pub(crate) async fn widened(
+        self: Arc<Self>,
+        inner: Arc<Inner>,
+        place: Place,
+    ) -> Result<Arc<Self>, Error> {
+        let (queue, width) = (&place.queue, self.width.saturating_mul(2));
+        self.give_up(&inner, "a wider one follows").await;
+        tracing::info!(queue, width, "more messages come again than a reader holds: it takes more at once");
+        let wider = Arc::new(Self::open(&inner, &place, width).await?);
+        if inner.replace_reader(queue, &self, &wider) {
+            return Ok(wider);
+        }
+        wider.give_up(&inner, ANOTHER).await;
+        Err(ended(OPENING, &place, ANOTHER))
     }
 
     /// Settles deliveries; done when the broker has read it.
@@ -79,25 +100,28 @@ impl Link {
             tell(&self.channel, settled).await?;
             // It answers to this after it has read those. Without waiting, whoever opens the
             // consumer next might be given again what was settled.
-            self.channel.basic_qos(self.in_flight_max, BasicQosOptions::default()).await
+            self.channel.basic_qos(self.width, BasicQosOptions::default()).await
         };
         within(inner.options.answer_time_max, ACKNOWLEDGING, tell).await
     }
 
     /// Gives everything that is not settled back to the queue, and waits until it is there.
     pub(crate) async fn give_up(&self, inner: &Inner, reason: &str) {
-        self.shelf.end(reason.to_owned());
-        self.pump.abort();
+        self.shelf.end(End::Over(reason.to_owned()));
         let close = async {
             let closing = self.channel.close(200, "done".into());
             // Where this fails the channel is gone already.
             let _ = within(inner.options.answer_time_max, OPENING, closing).await;
+            // Not before: the end of the pump cancels the subscription, and whoever reads next would be
+            // given what is new before what this one held is free.
+            self.pump.abort();
         };
         self.end.get_or_init(|| close).await;
     }
 }
 
 impl Drop for Link {
+    /// Nobody gave it up in order: nothing runs any more.
     fn drop(&mut self) {
         self.pump.abort();
     }

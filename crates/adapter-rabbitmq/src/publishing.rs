@@ -61,25 +61,28 @@ impl Publisher {
     /// Publishes in order; done when the broker has said of each that it has it.
     ///
     /// Many are on their way at once, and never two of one key: of what is refused or lost in the
-    /// middle, what is sent again must not come after what was sent later.
-    pub(crate) async fn publish(&self, events: &[Envelope]) -> Result<(), Error> {
+    /// middle, what is sent again must not come after what was sent later. `positions` are the events'
+    /// places in the producer's journal, where they are known.
+    pub(crate) async fn publish(&self, events: &[Envelope], positions: &[u64]) -> Result<(), Error> {
         for event in events {
             check(event)?;
         }
+        let mut positions = positions.iter().copied();
         for run in relaying::runs(events) {
-            self.send(run.iter().map(|event| self.message(event)).collect()).await?;
+            let messages = run.iter().map(|event| self.message(event, positions.next())).collect();
+            self.send(messages).await?;
         }
         Ok(())
     }
 
-    fn message(&self, event: &Envelope) -> Message {
+    fn message(&self, event: &Envelope, position: Option<u64>) -> Message {
         let time = now().as_micros();
         let last = self.order.fetch_max(time, Ordering::SeqCst);
         let order = if last < time { time } else { self.order.fetch_add(1, Ordering::SeqCst) + 1 };
         Message {
             exchange: exchange_of(event.context()),
             key: routing_key(event, self.options.partitions),
-            properties: headers::encode(event, order),
+            properties: headers::encode(event, position, order),
             body: event.data.clone(),
             // Where nobody in the deployment reads the context, there is nobody to lose it.
             is_mandatory: self.options.is_read(event.context()),

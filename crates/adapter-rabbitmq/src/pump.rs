@@ -1,9 +1,11 @@
 //! Carries messages from a subscription into the book.
 //!
 //! The broker gives each message once, in the order of its queue. What it takes back (its reader
-//! went away) it gives again in the order in which it came back: a reader that went away in the
-//! middle of that leaves the rest in front of what it had. So what comes first is gathered and put in
-//! the order of its producers, before anything is handed out.
+//! went away) it gives again before anything new, in the order in which it came back: a reader that
+//! went away in the middle of that leaves the rest in front of what it had. So all that comes again is
+//! gathered and put in the order of its producers, before anything is handed out. It ends with the
+//! first message that never was delivered, or with the queue. Where it is more than the subscription
+//! may hold, a wider one is wanted.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -17,26 +19,35 @@ use lapin::options::BasicQosOptions;
 use lapin::{Channel, Consumer};
 use tokio::time::{Instant, sleep_until, timeout};
 
-use crate::book::Held;
+use crate::book::{End, Held};
 use crate::bus::{Inner, now};
 use crate::dead_letter::{self, Dead};
 use crate::headers;
 use crate::link::{Shelf, tell};
+use crate::order::{put_in_order, rank};
 use crate::topology::Place;
 
 /// Between two looks whether all that comes again has come.
 const LOOK: Duration = Duration::from_millis(20);
-/// At least, and at most, so long is gathered what comes first.
+/// At least so long is gathered what comes first.
 const GATHERED_MIN: Duration = Duration::from_millis(200);
-const GATHERED_MAX: Duration = Duration::from_secs(1);
+/// What comes again comes within this time: without that, no order is sure.
+const GATHERED_MAX: Duration = Duration::from_secs(30);
 /// Between two attempts to store dead letters.
 const BURIAL_PAUSE: Duration = Duration::from_secs(5);
+
+/// Where a subscription is at the broker.
+pub(crate) struct Subscribed {
+    pub(crate) channel: Channel,
+    /// How many messages it may hold.
+    pub(crate) width: u16,
+}
 
 /// Carries for one subscription.
 pub(crate) struct Pump {
     inner: Arc<Inner>,
     place: Place,
-    channel: Channel,
+    subscribed: Subscribed,
     shelf: Arc<Shelf>,
     /// What cannot be handed out and is not in the dead letters yet.
     dead: Vec<Dead>,
@@ -44,15 +55,15 @@ pub(crate) struct Pump {
 }
 
 impl Pump {
-    pub(crate) fn new(inner: &Arc<Inner>, place: &Place, channel: Channel, shelf: Arc<Shelf>) -> Self {
+    pub(crate) fn new(inner: &Arc<Inner>, place: &Place, subscribed: Subscribed, shelf: Arc<Shelf>) -> Self {
         let (inner, place, next_burial) = (inner.clone(), place.clone(), Instant::now());
-        Self { inner, place, channel, shelf, dead: Vec::new(), next_burial }
+        Self { inner, place, subscribed, shelf, dead: Vec::new(), next_burial }
     }
 
     /// Carries until the subscription ends.
     pub(crate) async fn run(mut self, mut messages: Consumer) {
-        let reason = match self.gather(&mut messages).await {
-            Err(reason) => reason,
+        let end = match self.gather(&mut messages).await {
+            Err(end) => end,
             Ok(()) => loop {
                 let wait = self.next_burial;
                 let next = tokio::select! {
@@ -65,44 +76,57 @@ impl Pump {
                 };
                 match received(next) {
                     Ok(message) => self.take(message),
-                    Err(reason) => break reason,
+                    Err(reason) => break reason.into(),
                 }
             },
         };
-        self.shelf.end(reason);
+        self.shelf.end(end);
+        // The subscription lasts as long as its channel, which gives everything back at once.
+        while let Some(Ok(_)) = messages.next().await {}
     }
 
-    /// Takes in what comes first, in order. What the reader before gave back may come a moment later
-    /// than what is new: its subscription ends before its messages are free.
-    async fn gather(&mut self, messages: &mut Consumer) -> Result<(), String> {
+    /// Takes in what comes first, in order.
+    async fn gather(&mut self, messages: &mut Consumer) -> Result<(), End> {
         let mut gathered = vec![received(messages.next().await)?];
-        self.note_gathered(&gathered);
-        let begun = Instant::now();
-        while gathered.len() < usize::from(self.inner.options.in_flight_max) && begun.elapsed() < GATHERED_MAX
-        {
-            match timeout(LOOK, messages.next()).await {
+        let (begun, mut is_all_again) = (Instant::now(), true);
+        loop {
+            is_all_again &= gathered.last().is_some_and(|message| message.redelivered);
+            self.shelf.book().gathered = gathered.len();
+            if gathered.len() >= usize::from(self.subscribed.width) {
+                if is_all_again && self.subscribed.width < u16::MAX && !self.has_all().await {
+                    return Err(End::TooNarrow);
+                }
+                break;
+            }
+            let is_quiet = match timeout(LOOK, messages.next()).await {
                 Ok(next) => {
                     gathered.push(received(next)?);
-                    self.note_gathered(&gathered);
-                    continue;
+                    false
                 }
-                Err(_) if begun.elapsed() < GATHERED_MIN => continue,
-                Err(_) => {}
-            }
-            let comes_again = gathered.iter().any(|message| message.redelivered);
-            if comes_again && !self.has_all().await {
+                Err(_) => true,
+            };
+            if begun.elapsed() < GATHERED_MIN {
                 continue;
             }
-            match messages.next().now_or_never() {
-                Some(next) => gathered.push(received(next)?),
-                None => break,
+            if !is_all_again {
+                break;
+            }
+            if is_quiet && self.has_all().await {
+                match messages.next().now_or_never() {
+                    Some(next) => gathered.push(received(next)?),
+                    None => break,
+                }
+            } else if is_quiet && begun.elapsed() > GATHERED_MAX {
+                return Err(End::Over("not all that comes again has come".to_owned()));
             }
         }
-        // The queue's own order is the best there is until something comes again. Stable: what says
-        // nothing of its order stays where it is among its like.
+        // The queue's own order is the best there is until something comes again.
         if gathered.iter().any(|message| message.redelivered) {
-            gathered.sort_by_key(|message| headers::order(&message.properties));
+            gathered = put_in_order(gathered, |message| rank(&message.properties));
         }
+        // All are open before the first is handed out: in this order a later one may have a lower number
+        // at the broker, and would be settled with what is settled up to an earlier one's.
+        self.shelf.book().open_all(gathered.iter().map(|message| message.delivery_tag));
         for message in gathered {
             self.take(message);
         }
@@ -110,16 +134,12 @@ impl Pump {
         Ok(())
     }
 
-    fn note_gathered(&self, gathered: &[Delivery]) {
-        self.shelf.book().gathered = gathered.len();
-    }
-
     /// Whether the queue holds nothing back: then all that it gave is here when a question that is
     /// asked afterwards is answered.
     async fn has_all(&self) -> bool {
         let limit = self.inner.options.answer_time_max;
         let left = self.inner.looker.waiting(&self.place.queue).await;
-        let qos = self.channel.basic_qos(self.inner.options.in_flight_max, BasicQosOptions::default());
+        let qos = self.subscribed.channel.basic_qos(self.subscribed.width, BasicQosOptions::default());
         matches!(left, Ok(Some(0))) && matches!(timeout(limit, qos).await, Ok(Ok(())))
     }
 
@@ -165,7 +185,7 @@ impl Pump {
             let settled = self.shelf.book().settle_tags(BTreeSet::from([dead.tag]));
             self.dead.remove(0);
             // Where this fails it comes again, to the same end.
-            let _ = tell(&self.channel, settled).await;
+            let _ = tell(&self.subscribed.channel, settled).await;
         }
     }
 }

@@ -161,16 +161,22 @@ fn is_there(is_there: bool) -> (ExchangeDeclareOptions, QueueDeclareOptions) {
 }
 
 /// What is declared.
-enum Part<'p> {
+pub(crate) enum Part<'p> {
     Exchange(&'p str, ExchangeKind),
+    /// An exchange that goes with the last queue that is bound to it, and that no client publishes to.
+    Mark(&'p str),
     Queue(&'p str, Vec<(&'static str, Argument)>),
-    Binding { queue: &'p str, exchange: &'p str, key: &'p str },
+    Binding {
+        queue: &'p str,
+        exchange: &'p str,
+        key: &'p str,
+    },
 }
 
 impl Part<'_> {
     fn name(&self) -> String {
         match self {
-            Part::Exchange(name, _) => format!("the exchange {name}"),
+            Part::Exchange(name, _) | Part::Mark(name) => format!("the exchange {name}"),
             Part::Queue(name, _) => format!("the queue {name}"),
             Part::Binding { queue, exchange, .. } => format!("the binding of {queue} to {exchange}"),
         }
@@ -182,6 +188,12 @@ impl Part<'_> {
             Part::Exchange(name, kind) => {
                 let none = FieldTable::default();
                 channel.exchange_declare((*name).into(), kind.clone(), exchange_options, none).await
+            }
+            Part::Mark(name) => {
+                let (kind, none) = (ExchangeKind::Fanout, FieldTable::default());
+                let goes_with =
+                    ExchangeDeclareOptions { auto_delete: true, internal: true, ..exchange_options };
+                channel.exchange_declare((*name).into(), kind, goes_with, none).await
             }
             Part::Queue(name, arguments) => {
                 let arguments = if is_passive { FieldTable::default() } else { table(arguments.clone()) };
@@ -203,7 +215,7 @@ pub(crate) async fn make(
     place: &Place,
     is_own: bool,
 ) -> Result<(), StartError> {
-    let mut maker = Maker { wire, limit: options.answer_time_max, channel: None };
+    let mut maker = Maker::new(wire, options);
     let topic = Part::Exchange(&place.exchange, ExchangeKind::Topic);
     let dead = Part::Exchange(&place.dead_exchange, ExchangeKind::Direct);
     let dead_queue = Part::Queue(&place.dead_queue, dead_arguments());
@@ -227,13 +239,17 @@ pub(crate) async fn make_exchange(wire: &Wire, limit: Duration, context: &str) -
 }
 
 /// Declares, on a channel that the broker closes whenever it refuses.
-struct Maker<'m> {
+pub(crate) struct Maker<'m> {
     wire: &'m Wire,
     limit: Duration,
     channel: Option<Channel>,
 }
 
-impl Maker<'_> {
+impl<'m> Maker<'m> {
+    pub(crate) fn new(wire: &'m Wire, options: &Options) -> Self {
+        Self { wire, limit: options.answer_time_max, channel: None }
+    }
+
     async fn declare(&mut self, part: &Part<'_>, is_passive: bool) -> Result<lapin::Result<()>, Error> {
         let channel = match &self.channel {
             Some(channel) => channel.clone(),
@@ -247,13 +263,13 @@ impl Maker<'_> {
         Ok(declared)
     }
 
-    async fn make(&mut self, part: &Part<'_>) -> Result<(), StartError> {
+    pub(crate) async fn make(&mut self, part: &Part<'_>) -> Result<(), StartError> {
         let refused = |reason: String| StartError::Topology { what: part.name(), reason };
         let declared = self.declare(part, false).await.map_err(|error| refused(error.to_string()))?;
         declared.map_err(|error| refused(error.to_string()))
     }
 
-    async fn is_there(&mut self, part: &Part<'_>) -> Result<bool, StartError> {
+    pub(crate) async fn is_there(&mut self, part: &Part<'_>) -> Result<bool, StartError> {
         let refused = |reason: String| StartError::Topology { what: part.name(), reason };
         match self.declare(part, true).await.map_err(|error| refused(error.to_string()))? {
             Ok(()) => Ok(true),

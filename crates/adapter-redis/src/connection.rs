@@ -27,9 +27,15 @@ pub(crate) fn client(options: &Options) -> Result<Client, StartError> {
     return Err(StartError::NoTls);
     #[cfg(feature = "tls")]
     {
-        let authority = options.authority.as_ref().map(std::fs::read).transpose();
-        let root_cert = authority.map_err(StartError::Authority)?;
-        understood(Client::build_with_tls(address, redis::TlsCertificates { client_tls: None, root_cert }))
+        let read = |path: &std::path::PathBuf| std::fs::read(path).map_err(StartError::Certificates);
+        let root_cert = options.authority.as_ref().map(read).transpose()?;
+        let client_tls = match &options.identity {
+            None => None,
+            Some((certificate, key)) => {
+                Some(redis::ClientTlsConfig { client_cert: read(certificate)?, client_key: read(key)? })
+            }
+        };
+        understood(Client::build_with_tls(address, redis::TlsCertificates { client_tls, root_cert }))
     }
 }
 

@@ -12,6 +12,8 @@ pub struct Options {
     /// The certificate authority that the server's certificate comes from, PEM, where it is none of
     /// those that the machine trusts.
     pub authority: Option<PathBuf>,
+    /// Our certificate and its key, PEM, for a server that asks for them.
+    pub identity: Option<(PathBuf, PathBuf)>,
     /// How long the server may take to answer. Nothing here waits on the server, so it is short: a
     /// request of a customer waits for it.
     pub answer_time_max: Duration,
@@ -25,6 +27,7 @@ impl Options {
         Self {
             address,
             authority: None,
+            identity: None,
             answer_time_max: Duration::from_millis(500),
             connection_time_max: Duration::from_secs(1),
         }
@@ -41,8 +44,8 @@ pub enum StartError {
     #[error("the address of Redis asks for TLS, and this program was built without it")]
     NoTls,
     /// A file that the options name cannot be read.
-    #[error("reading the certificate authority of Redis: {0}")]
-    Authority(#[source] std::io::Error),
+    #[error("reading the certificates of Redis: {0}")]
+    Certificates(#[source] std::io::Error),
     /// No server, or one that refuses us.
     #[error("connecting to Redis at {place}: {reason}")]
     Connect {

@@ -47,6 +47,16 @@ impl Queue {
         self.returned.extend(open.into_values());
     }
 
+    /// A new one, after so many events.
+    pub(crate) fn from_now(events: usize) -> Self {
+        Self { next: events, ..Self::default() }
+    }
+
+    /// Whether anybody has read it since it was made.
+    pub(crate) fn was_opened(&self) -> bool {
+        self.opened > 0
+    }
+
     /// Its reader's connection breaks.
     pub(crate) fn break_off(&mut self) {
         self.give_back();

@@ -7,9 +7,9 @@ use async_trait::async_trait;
 use backbone::bus::{
     BACKLOG_COUNTED_MAX, Backlog, Bus, Capabilities, Consumer, Delivery, Error, GivenUp, Lost, Subscription,
 };
-use kernel::Envelope;
+use kernel::{Envelope, Timestamp};
 
-use crate::broker::{BrokerConsumer, place};
+use crate::broker::{BrokerConsumer, Queue, place};
 use crate::plight::Side;
 use crate::process::Process;
 use crate::shared::Shared;
@@ -101,6 +101,22 @@ impl Bus for SimBus {
     }
 
     /// Takes no time and rolls no dice: like the look at what waits.
+    async fn knows(&self, subscription: &Subscription) -> Result<bool, Error> {
+        self.alive("looking for a consumer")?;
+        let inside = self.shared.lock();
+        let is_embedded = self.shared.settings.bus == BusKind::Log;
+        let queue = inside.disk.queues.get(&place(subscription));
+        Ok(is_embedded || queue.is_some_and(Queue::was_opened))
+    }
+
+    async fn position_before(&self, subscription: &Subscription, at: Timestamp) -> Result<u64, Error> {
+        self.alive("looking for a moment")?;
+        let inside = self.shared.lock();
+        let all = inside.disk.log.part(subscription.context, subscription.partition);
+        Ok(all.iter().take_while(|(_, envelope)| envelope.time < at).count() as u64)
+    }
+
+    /// Takes no time and rolls no dice: like the look at what waits.
     async fn given_up(&self, subscription: &Subscription, limit: usize) -> Result<Vec<GivenUp>, Error> {
         self.alive("looking at what was given up")?;
         let inside = self.shared.lock();
@@ -117,6 +133,12 @@ impl Bus for SimBus {
     }
 
     /// Takes no time and rolls no dice: whoever watches changes nothing in a run.
+    async fn end(&self) -> Result<u64, Error> {
+        self.alive("looking where the log ends")?;
+        let inside = self.shared.lock();
+        Ok(if self.shared.settings.bus == BusKind::Log { inside.disk.log.last_position() } else { 0 })
+    }
+
     async fn backlog(&self, subscription: &Subscription) -> Result<Backlog, Error> {
         self.alive("looking at what waits")?;
         let inside = self.shared.lock();

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use backbone::collection::{Collection, Query};
 use backbone::commit::{Answer, Commit, Fence, Outcome, StoredEvent};
 use backbone::journal::{
-    Error, Journal, LeaseRequest, Prune, Pruned, Recorded, Sent, ShadowStep, Stored, StoredDocument,
+    Error, Journal, LeaseRequest, Prune, Pruned, Recorded, Sent, ShadowStep, Sought, Stored, StoredDocument,
     Submission, Want,
 };
 use kernel::Timestamp;
@@ -20,6 +20,7 @@ use crate::faults::CommitFault;
 use crate::plight::Side;
 use crate::process::{Pending, Process};
 use crate::query;
+use crate::shadow;
 use crate::shared::{Inside, Shared};
 
 pub(crate) struct SimJournal {
@@ -58,6 +59,11 @@ fn stored(service: &Service, want: Want) -> Result<Stored, Error> {
         Want::Document(collection, id) => {
             known(service, collection)?;
             let row = service.table(collection, false).and_then(|table| table.get(&id));
+            Ok(Stored::Document(row.map(|row| row.document(&id))))
+        }
+        Want::Shadow(collection, id) => {
+            known(service, collection)?;
+            let row = service.table(collection, true).and_then(|table| table.get(&id));
             Ok(Stored::Document(row.map(|row| row.document(&id))))
         }
     }
@@ -187,6 +193,17 @@ impl Journal for SimJournal {
         .await
     }
 
+    async fn published(&self, sought: Sought) -> Result<Vec<Sent>, Error> {
+        self.read("looking for what was published", |service| {
+            let start = service.outgoing.partition_point(|sent| sent.position <= sought.after);
+            let end = service.outgoing.partition_point(|sent| sent.position <= sought.upto);
+            let between = service.outgoing.get(start..end).unwrap_or_default();
+            let found = between.iter().filter(|sent| sought.wants(&sent.envelope));
+            Ok(found.take(sought.limit).cloned().collect())
+        })
+        .await
+    }
+
     async fn lease(&self, request: LeaseRequest) -> Result<Option<u64>, Error> {
         // By the store's clock, when the request is there.
         let clock = self.shared.clone();
@@ -239,28 +256,18 @@ impl Journal for SimJournal {
         .await
     }
 
-    async fn shadow(&self, collection: &'static Collection, step: ShadowStep) -> Result<(), Error> {
+    async fn shadow(
+        &self,
+        collections: &'static [&'static Collection],
+        step: ShadowStep,
+    ) -> Result<(), Error> {
         let reached = self.shared.request(&self.process, Side::Store, &self.shared.settings.sync_time_ms);
         reached.await.map_err(|reason| reading("rebuilding", reason))?;
-        self.shared.note(&format!("shadow of {}/{}: {step:?}", self.service, collection.name));
+        let names: Vec<_> = collections.iter().map(|collection| collection.name).collect();
+        self.shared.note(&format!("shadows of {}/{}: {step:?}", self.service, names.join(", ")));
         let mut inside = self.shared.lock();
         let service = inside.disk.services.entry(self.service).or_default();
-        known(service, collection)?;
-        let name = collection.name;
-        match step {
-            ShadowStep::Begin => drop(service.shadows.insert(name, Table::new())),
-            ShadowStep::Drop => drop(service.shadows.remove(name)),
-            ShadowStep::Swap { consumer, position } => {
-                let stands_at = service.checkpoint(&consumer);
-                if stands_at != position {
-                    return Err(Error::Malformed(format!("{consumer} is at {stands_at}, not at {position}")));
-                }
-                let Some(shadow) = service.shadows.remove(name) else {
-                    return Err(Error::Malformed(format!("{name} has no shadow")));
-                };
-                service.tables.insert(name, shadow);
-            }
-        }
-        Ok(())
+        collections.iter().try_for_each(|collection| known(service, collection))?;
+        shadow::take(service, &names, step)
     }
 }

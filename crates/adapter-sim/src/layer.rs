@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use backbone::collection::{Collection, Query};
 use backbone::commit::{Answer, Commit, Fence, Outcome, StoredEvent};
 use backbone::journal::{
-    Error, Journal, LeaseRequest, Prune, Pruned, Recorded, Schema, Sent, ShadowStep, Storage, Stored,
+    Error, Journal, LeaseRequest, Prune, Pruned, Recorded, Schema, Sent, ShadowStep, Sought, Storage, Stored,
     StoredDocument, Submission, Want,
 };
 use uuid::Uuid;
@@ -97,6 +97,10 @@ impl<L: Layer> Journal for LayeredJournal<L> {
         Ok(self.layer.outgoing(page))
     }
 
+    async fn published(&self, sought: Sought) -> Result<Vec<Sent>, Error> {
+        self.inner.published(sought).await
+    }
+
     async fn lease(&self, request: LeaseRequest) -> Result<Option<u64>, Error> {
         self.layer.lease(&self.inner, self.service, request).await
     }
@@ -117,7 +121,11 @@ impl<L: Layer> Journal for LayeredJournal<L> {
         self.inner.prune(prune).await
     }
 
-    async fn shadow(&self, collection: &'static Collection, step: ShadowStep) -> Result<(), Error> {
-        self.inner.shadow(collection, step).await
+    async fn shadow(
+        &self,
+        collections: &'static [&'static Collection],
+        step: ShadowStep,
+    ) -> Result<(), Error> {
+        self.inner.shadow(collections, step).await
     }
 }

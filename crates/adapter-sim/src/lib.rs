@@ -42,6 +42,7 @@ pub mod planted;
 mod plight;
 mod process;
 mod query;
+mod shadow;
 mod shared;
 mod snapshot;
 mod storage;

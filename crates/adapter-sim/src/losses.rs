@@ -3,7 +3,7 @@
 use backbone::bus::Lost;
 use bytes::Bytes;
 
-use crate::broker::Shelf;
+use crate::broker::{Queue, Shelf};
 use crate::disk::Disk;
 use crate::world::SimWorld;
 
@@ -18,6 +18,20 @@ impl SimWorld {
         inside.disk.deliveries = 0;
         inside.lost.extend(contexts.into_iter().map(|context| Lost { context, at: now }));
         inside.trace.add(now, "the broker lost its storage");
+        drop(inside);
+        self.shared.news.notify_waiters();
+    }
+
+    /// Somebody deletes a consumer at the broker, with its mark, and somebody else makes it again: it
+    /// would begin with what comes next.
+    pub fn delete_consumer(&self, consumer: &str, context: &str) {
+        let mut inside = self.shared.lock();
+        let Disk { queues, log, .. } = &mut inside.disk;
+        for ((name, partition), queue) in queues {
+            if name == consumer {
+                *queue = Queue::from_now(log.part(context, *partition).len());
+            }
+        }
         drop(inside);
         self.shared.news.notify_waiters();
     }

@@ -12,7 +12,7 @@ use backbone::journal::{
     Error, Journal, LeaseRequest, Sent, Storage, Stored, StoredDocument, Submission, Want,
 };
 use backbone::timer::TIMERS;
-use kernel::Envelope;
+use kernel::{Envelope, Timestamp};
 use tokio::sync::oneshot;
 
 use crate::layer::{Layer, Layered};
@@ -252,6 +252,18 @@ impl Bus for PlantedBus {
 
     fn lost(&self) -> Vec<Lost> {
         self.inner.lost()
+    }
+
+    async fn knows(&self, subscription: &Subscription) -> Result<bool, BusError> {
+        self.inner.knows(subscription).await
+    }
+
+    async fn position_before(&self, subscription: &Subscription, at: Timestamp) -> Result<u64, BusError> {
+        self.inner.position_before(subscription, at).await
+    }
+
+    async fn end(&self) -> Result<u64, BusError> {
+        self.inner.end().await
     }
 
     async fn backlog(&self, subscription: &Subscription) -> Result<Backlog, BusError> {

@@ -22,6 +22,7 @@ const POLL: Duration = Duration::from_millis(500);
 const OPEN_MAX: usize = 8_192;
 const PUBLISHING: &str = "publishing events";
 const FETCHING: &str = "fetching events";
+const ENDING: &str = "looking where the log ends";
 
 pub(crate) struct SqliteBus(pub(crate) Arc<Inner>);
 
@@ -55,6 +56,10 @@ impl Bus for SqliteBus {
             open: VecDeque::new(),
             settled: BTreeSet::new(),
         }))
+    }
+
+    async fn end(&self) -> Result<u64, Error> {
+        self.0.readers.read(ENDING, Size::Few, log::end).await.map_err(|e| error::bus(ENDING, e))
     }
 
     async fn backlog(&self, subscription: &Subscription) -> Result<Backlog, Error> {

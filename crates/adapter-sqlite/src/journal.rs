@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use backbone::collection::{Collection, Query};
 use backbone::commit::{Answer, Commit, Fence, Outcome, StoredEvent};
 use backbone::journal::{
-    Error, Journal, LeaseRequest, Prune, Pruned, Recorded, Schema, Sent, ShadowStep, Storage, Stored,
+    Error, Journal, LeaseRequest, Prune, Pruned, Recorded, Schema, Sent, ShadowStep, Sought, Storage, Stored,
     StoredDocument, Submission, Want,
 };
 use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
@@ -16,8 +16,8 @@ use uuid::Uuid;
 use crate::open::Inner;
 use crate::queue::{Job, Task};
 use crate::readers::Size;
-use crate::tables::{CollectionTables, Tables};
-use crate::{batch, error, leases, log, prune, query, rows, schema, writer};
+use crate::tables::Tables;
+use crate::{batch, error, leases, log, prune, query, rows, schema, shadow, writer};
 
 const LEASING: &str = "taking a lease";
 const READING: &str = "reading what a service published";
@@ -100,7 +100,7 @@ impl Journal for SqliteJournal {
 
     async fn load(&self, wants: Vec<Want>) -> Result<Vec<Stored>, Error> {
         for want in &wants {
-            if let Want::Document(collection, _) = want {
+            if let Want::Document(collection, _) | Want::Shadow(collection, _) = want {
                 self.tables.collection(collection)?;
             }
         }
@@ -148,6 +148,15 @@ impl Journal for SqliteJournal {
             Ok(found.into_iter().map(|(position, envelope)| Sent { position, envelope }).collect())
         };
         self.read("reading what the service published", Size::of(limit), read).await
+    }
+
+    async fn published(&self, sought: Sought) -> Result<Vec<Sent>, Error> {
+        let size = Size::of(sought.limit);
+        let read = move |conn: &Connection, tables: &Tables| {
+            let found = log::sought(conn, tables.service, &sought)?;
+            Ok(found.into_iter().map(|(position, envelope)| Sent { position, envelope }).collect())
+        };
+        self.read("looking for what the service published", size, read).await
     }
 
     async fn lease(&self, request: LeaseRequest) -> Result<Option<u64>, Error> {
@@ -206,11 +215,14 @@ impl Journal for SqliteJournal {
         pruned.await.map_err(|_| error::unavailable(PRUNING, writer::GONE))
     }
 
-    async fn shadow(&self, collection: &'static Collection, step: ShadowStep) -> Result<(), Error> {
-        self.tables.collection(collection)?;
+    async fn shadow(
+        &self,
+        collections: &'static [&'static Collection],
+        step: ShadowStep,
+    ) -> Result<(), Error> {
+        collections.iter().try_for_each(|collection| self.tables.collection(collection).map(drop))?;
         let tables = self.tables.clone();
-        let run = move |conn: &Connection| take_step(conn, &tables, tables.collection(collection)?, &step);
-        self.change_tables(Box::new(run)).await
+        self.change_tables(Box::new(move |conn| shadow::take(conn, &tables, collections, &step))).await
     }
 }
 
@@ -226,11 +238,12 @@ fn load(conn: &Connection, tables: &Tables, want: &Want) -> rusqlite::Result<Sto
             let after = snapshot.as_ref().map_or(0, |snapshot| snapshot.version);
             Ok(Stored::Stream { events: events(conn, tables, stream, after, usize::MAX)?, snapshot })
         }
-        Want::Document(collection, id) => {
+        Want::Document(collection, id) | Want::Shadow(collection, id) => {
             let Some(tables) = tables.collections.get(collection.name) else {
                 return Ok(Stored::Document(None));
             };
-            let mut statement = conn.prepare_cached(&tables.live.read)?;
+            let of = if matches!(want, Want::Shadow(..)) { &tables.shadow } else { &tables.live };
+            let mut statement = conn.prepare_cached(&of.read)?;
             Ok(Stored::Document(statement.query_row([id], rows::document).optional()?))
         }
     }
@@ -247,34 +260,8 @@ fn events(
     statement.query_map(params![stream, rows::signed(after), bound(limit)], rows::event)?.collect()
 }
 
-fn checkpoint(conn: &Connection, tables: &Tables, consumer: &str) -> rusqlite::Result<u64> {
+/// Where a consumer stands; 0 where it never began.
+pub(crate) fn checkpoint(conn: &Connection, tables: &Tables, consumer: &str) -> rusqlite::Result<u64> {
     let mut statement = conn.prepare_cached(&tables.sql.checkpoint)?;
     Ok(statement.query_row([consumer], |row| rows::number(row, 0)).optional()?.unwrap_or(0))
-}
-
-fn take_step(
-    conn: &Connection,
-    tables: &Tables,
-    of: &CollectionTables,
-    step: &ShadowStep,
-) -> Result<(), Error> {
-    const STEP: &str = "rebuilding a collection";
-    let name = of.collection.name;
-    let failed = |e: rusqlite::Error| error::journal(STEP, &e);
-    match step {
-        ShadowStep::Begin => schema::make_shadow(conn, &tables.prefix, of).map_err(failed),
-        ShadowStep::Drop => schema::drop_shadow(conn, of).map_err(failed),
-        ShadowStep::Swap { consumer, position } => {
-            if !schema::exists(conn, &of.shadow.table).map_err(failed)? {
-                return Err(Error::Malformed(format!("`{name}` has no shadow: begin one first")));
-            }
-            let stands = checkpoint(conn, tables, consumer).map_err(failed)?;
-            if stands != *position {
-                let reason =
-                    format!("{consumer} stands at {stands}, the shadow of `{name}` at {position}: catch up");
-                return Err(error::unavailable(STEP, reason));
-            }
-            schema::swap_shadow(conn, &tables.prefix, of).map_err(failed)
-        }
-    }
 }

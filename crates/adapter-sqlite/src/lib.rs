@@ -31,6 +31,7 @@ mod readers;
 mod restore;
 mod rows;
 mod schema;
+mod shadow;
 mod statistics;
 mod store;
 mod tables;

@@ -25,7 +25,9 @@ pub(crate) const BASE: &str = "
         position INTEGER PRIMARY KEY, context TEXT NOT NULL, id BLOB NOT NULL, kind TEXT NOT NULL,
         subject TEXT NOT NULL, source TEXT NOT NULL, time INTEGER NOT NULL, correlation TEXT NOT NULL,
         causation TEXT NOT NULL, sequence INTEGER NOT NULL, traceparent TEXT, keyid TEXT, data BLOB NOT NULL);
-    CREATE INDEX IF NOT EXISTS log_context ON log (context, position);";
+    CREATE INDEX IF NOT EXISTS log_context ON log (context, position);
+    CREATE INDEX IF NOT EXISTS log_source ON log (source);
+    CREATE INDEX IF NOT EXISTS log_correlation ON log (correlation);";
 
 /// What is kept of a declaration.
 #[derive(Debug, PartialEq, Eq)]
@@ -159,13 +161,14 @@ pub(crate) fn drop_shadow(conn: &Connection, of: &CollectionTables) -> rusqlite:
     conn.execute_batch(&format!("DROP TABLE IF EXISTS {}", of.shadow.table))
 }
 
-/// Puts the shadow in the collection's place.
+/// Collection and shadow change places.
 pub(crate) fn swap_shadow(conn: &Connection, prefix: &str, of: &CollectionTables) -> rusqlite::Result<()> {
     let children = of.collection.children.join(", ");
     // A view of a table that is away for a moment would fail the renaming.
     drop_views(conn, prefix, of.collection, &children)?;
     conn.execute_batch(&format!(
-        "DROP TABLE {live}; ALTER TABLE {shadow} RENAME TO {live}",
+        "ALTER TABLE {live} RENAME TO \"{live}~\"; ALTER TABLE {shadow} RENAME TO {live}; \
+         ALTER TABLE \"{live}~\" RENAME TO {shadow}",
         live = of.live.table,
         shadow = of.shadow.table
     ))?;

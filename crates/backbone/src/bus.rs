@@ -7,6 +7,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use kernel::{Envelope, Timestamp};
 
+use crate::journal::Sent;
+
 /// Why the bus could not answer.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
@@ -23,7 +25,8 @@ pub enum Error {
     Unroutable(String),
     /// The broker has lost, by its limits, what this consumer has not had. It stands still rather
     /// than go on in silence: the producers' journals have the events. Whoever has caught up from
-    /// them opens the consumer again with `after: Some(to)`.
+    /// them opens the consumer again with `after: Some(to)`. A broker without positions says 0, and
+    /// so it does of a consumer that is new, where it keeps nothing from before that.
     #[error("{consumer} has not had the positions {from} to {to}, and the broker has them no more")]
     Gap {
         /// `order-inventory`.
@@ -141,6 +144,13 @@ pub trait Bus: Send + Sync + 'static {
         self.publish(events).await
     }
 
+    /// Publishes, or publishes again, what stands in the producer's journal. A broker that gives back
+    /// in another order than it took may keep the places, to put it in order by them.
+    async fn relay(&self, sent: Vec<Sent>, is_again: bool) -> Result<(), Error> {
+        let events = sent.into_iter().map(|sent| sent.envelope).collect();
+        if is_again { self.republish(events).await } else { self.publish(events).await }
+    }
+
     /// What this process has seen the broker lose.
     fn lost(&self) -> Vec<Lost> {
         Vec::new()
@@ -154,6 +164,24 @@ pub trait Bus: Send + Sync + 'static {
 
     /// Opens a consumer. Of several that open the same one, the last is served.
     async fn open(&self, subscription: Subscription) -> Result<Box<dyn Consumer>, Error>;
+
+    /// Whether the broker has a mark of this consumer: it is there, and was opened since it was made.
+    /// One that has read before and is not known was deleted at the broker, where it would begin
+    /// anew.
+    async fn knows(&self, _: &Subscription) -> Result<bool, Error> {
+        Ok(true)
+    }
+
+    /// The last position that the broker took in before `at`, 0 where there is none: from where on a
+    /// consumer that it does not know any more reads again.
+    async fn position_before(&self, _: &Subscription, _at: Timestamp) -> Result<u64, Error> {
+        Ok(0)
+    }
+
+    /// Where the log ends by now, on a bus that is read by position.
+    async fn end(&self) -> Result<u64, Error> {
+        Ok(0)
+    }
 
     /// What waits for a consumer, whether it is open or not: the events after `after` where
     /// positions are checkpoints; otherwise those that no `fetch` has given yet, and those that

@@ -60,6 +60,8 @@ pub enum Want {
     Stream(String),
     /// A document.
     Document(&'static Collection, String),
+    /// A document of a collection's shadow.
+    Shadow(&'static Collection, String),
 }
 
 /// The state that was wanted.
@@ -72,7 +74,7 @@ pub enum Stored {
         /// The events after it (all, where there is none).
         events: Vec<StoredEvent>,
     },
-    /// For `Want::Document`; `None` where there is none.
+    /// For `Want::Document` and `Want::Shadow`; `None` where there is none.
     Document(Option<StoredDocument>),
 }
 
@@ -107,6 +109,36 @@ pub struct Sent {
     pub position: u64,
     /// The event, personal fields encrypted.
     pub envelope: kernel::Envelope,
+}
+
+/// Which of a service's public events are sought; all that is said holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sought {
+    /// They stand after this position …
+    pub after: u64,
+    /// … and not after this one.
+    pub upto: u64,
+    /// Of this type.
+    pub kind: Option<String>,
+    /// Of this key.
+    pub subject: Option<String>,
+    /// Of this business flow.
+    pub correlation: Option<String>,
+    /// Published at this time or later.
+    pub from: Option<Timestamp>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+impl Sought {
+    /// Whether an event is sought, its place aside.
+    pub fn wants(&self, event: &kernel::Envelope) -> bool {
+        let is = |sought: &Option<String>, found: &str| sought.as_deref().is_none_or(|s| s == found);
+        is(&self.kind, &event.kind)
+            && is(&self.subject, &event.subject)
+            && is(&self.correlation, &event.correlation_id)
+            && self.from.is_none_or(|from| event.time >= from)
+    }
 }
 
 /// Somebody wants to be the only one.
@@ -189,6 +221,11 @@ pub trait Journal: Send + Sync + 'static {
     /// relay publishes, and what is published again.
     async fn outgoing(&self, after: u64, limit: usize) -> Result<Vec<Sent>, Error>;
 
+    /// Those of the service's public events that are sought, in commit order. A flow is looked up, from
+    /// wherever to wherever; what has only another mark is found by reading all that stands between
+    /// `after` and `upto`: keep these near each other.
+    async fn published(&self, sought: Sought) -> Result<Vec<Sent>, Error>;
+
     /// Takes a lease that is free or has run out, or renews one's own: gives its token, or `None`
     /// while another holds it. A token is kept by renewing in time and grows with each new holder.
     async fn lease(&self, request: LeaseRequest) -> Result<Option<u64>, Error>;
@@ -206,23 +243,39 @@ pub trait Journal: Send + Sync + 'static {
     /// Streams, documents, public events and checkpoints are not touched: they are the record.
     async fn prune(&self, prune: Prune) -> Result<Pruned, Error>;
 
-    /// Makes, swaps in or drops the shadow of a collection.
-    async fn shadow(&self, collection: &'static Collection, step: ShadowStep) -> Result<(), Error>;
+    /// Makes, swaps in or drops the shadows of the collections of a projection: all of them, in one
+    /// transaction.
+    async fn shadow(
+        &self,
+        collections: &'static [&'static Collection],
+        step: ShadowStep,
+    ) -> Result<(), Error>;
 }
 
-/// The steps of a rebuild (reliability.md, rule 20).
+/// The steps of a rebuild (reliability.md, rule 20). Shadows stand somewhere like collections do: under
+/// a checkpoint of their own, which the commits that write them move.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ShadowStep {
-    /// Make an empty shadow, replacing an unfinished one.
-    Begin,
-    /// In one transaction: the shadow becomes the collection, and the projection's checkpoint
-    /// becomes `position`, provided that it stands there now.
-    Swap {
-        /// The projection whose checkpoint both share.
-        consumer: String,
-        /// Where the shadow stands.
-        position: u64,
+    /// Make empty shadows, replacing what was there, which stand at the beginning.
+    Begin {
+        /// Their checkpoint.
+        shadow: String,
     },
-    /// Forget the shadow.
-    Drop,
+    /// Change nothing: malformed where a collection has no shadow.
+    Look,
+    /// Shadows and collections change places, provided that both stand at the same position. What was
+    /// the collection is its shadow afterwards, so that the same step again is the way back.
+    Swap {
+        /// The checkpoint of the collections.
+        consumer: String,
+        /// The checkpoint of the shadows.
+        shadow: String,
+        /// The lease under which this is done: where it was taken over since, nothing is changed.
+        fence: Option<Fence>,
+    },
+    /// Forget the shadows and where they stood.
+    Drop {
+        /// Their checkpoint.
+        shadow: String,
+    },
 }

@@ -19,8 +19,13 @@ use crate::workspace::{AggregateKind, Workspace};
 pub enum Follows {
     /// The service's own private events.
     Own,
-    /// A context's public events.
-    Context(&'static str),
+    /// Public events of a context.
+    Context {
+        /// The context.
+        context: &'static str,
+        /// The service whose events of it are folded.
+        producer: &'static str,
+    },
 }
 
 /// A fact to fold.
@@ -106,6 +111,7 @@ impl Projection {
             _ => Ok(()),
         };
         let context = E::TYPE.name.split('.').next().unwrap_or(E::TYPE.name);
-        Self { name, follows: Follows::Context(context), collections, fold: Arc::new(fold) }
+        let follows = Follows::Context { context, producer: E::TYPE.producer };
+        Self { name, follows, collections, fold: Arc::new(fold) }
     }
 }

@@ -14,6 +14,7 @@ use crate::workspace::Workspace;
 mod answer;
 mod definition;
 mod instance;
+mod operating;
 mod react;
 mod registration;
 #[cfg(test)]

@@ -9,11 +9,15 @@ use crate::document::Document;
 
 mod failure_kinds;
 mod operators;
+mod rebuilding;
 mod republishing;
 mod standing;
 
 pub use failure_kinds::{FAILURE_KINDS, FailureKind};
 pub use operators::{OPERATOR_ACTS, OperatorAct};
+pub use rebuilding::{
+    Aim, AskedFor, Compared, Ending, Found, REBUILDS, Rebuilding, SET_ASIDE, SetAside, SwapWhen,
+};
 pub use republishing::{REPUBLISHING, Republishing};
 pub use standing::{CatchingUp, STANDINGS, Standing};
 
@@ -29,6 +33,8 @@ pub const SYSTEM_COLLECTIONS: &[&Collection] = &[
     &REPUBLISHING,
     &STANDINGS,
     &FAILURE_KINDS,
+    &REBUILDS,
+    &SET_ASIDE,
 ];
 
 /// Deliveries that wait: for their retry, or behind one that failed.

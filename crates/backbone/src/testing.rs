@@ -51,7 +51,7 @@ impl States for Memory {
         }
         let blank = match key.kind.want(&key.id) {
             Want::Stream(_) => Stored::Stream { snapshot: None, events: Vec::new() },
-            Want::Document(collection, id) => {
+            Want::Document(collection, id) | Want::Shadow(collection, id) => {
                 let resting = self.documents.get(&(collection.name, id));
                 Stored::Document(resting.map(|resting| resting.stored.clone()))
             }

@@ -110,8 +110,12 @@ fn reading() -> Vec<Scenario> {
         "columns follow each write of their document", "collection::Collection", queries::columns_follow;
         "a shadow is written and read apart until it is swapped in", "reliability.md rule 20", shadow::swap;
         "a shadow is swapped in only where the checkpoint stands where it should", "journal::ShadowStep::Swap", shadow::swap_elsewhere;
+        "what a shadow took the place of is kept, goes on and is swapped back", "reliability.md rule 20", shadow::way_back;
+        "a swap under a lease that was taken over changes nothing", "journal::ShadowStep::Swap", shadow::fenced;
+        "all collections of a projection change places, or none", "journal::ShadowStep::Swap", shadow::all_or_none;
         "a new shadow replaces an unfinished one, and a dropped one leaves no trace", "journal::ShadowStep", shadow::begin_again;
         "two services with the same names do not see each other", "journal::Storage", storage::isolation;
+        "public events are found by flow, key and type, between two positions, in commit order", "Journal: published", outgoing::sought;
         "what any service of the store published is read by its position", "Storage: published_by", storage::published_by;
         "everything is there after a restart", "Journal: durable", storage::reopen;
         "what was read once is there after a restart", "Journal: nothing is read before it is durable", storage::read_is_durable;

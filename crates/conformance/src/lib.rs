@@ -31,5 +31,5 @@ pub use bus::bus_scenarios;
 pub use ephemeral::{Replicas, SharedMemory, ephemeral_scenarios, prove_shared};
 pub use journal::{journal_scenarios, random_commits_agree_with_the_model};
 pub use keyring::keyring_scenarios;
-pub use scenario::{Scenario, prove, run};
+pub use scenario::{Scenario, prove, run, run_side_by_side};
 pub use world::{Fixture, Ports, World};

@@ -1,10 +1,9 @@
 //! Scenarios and their runner.
 
-use std::fmt::Write as _;
 use std::panic::AssertUnwindSafe;
 
-use futures::FutureExt;
 use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt};
 use kernel::Duration;
 
 use crate::world::{Fixture, World};
@@ -42,18 +41,13 @@ pub(crate) async fn run_in<W, S: Future<Output = Result<W, String>>>(
     scenarios: &[Scenario<W>],
     start: impl Fn() -> S,
 ) -> Result<usize, String> {
-    let mut failures = String::new();
-    let mut failed = 0;
+    let mut failures = Vec::new();
     for scenario in scenarios {
-        if let Err(found) = run_one(scenario, start()).await {
-            failed += 1;
-            let Scenario { name, rule, .. } = scenario;
-            writeln!(failures, "✗ {name} ({rule})\n    {found}").expect("text takes text");
-        }
+        failures.extend(failure_of(scenario, start()).await);
     }
-    match failed {
+    match failures.len() {
         0 => Ok(scenarios.len()),
-        failed => Err(format!("{failed} of {} scenarios failed\n{failures}", scenarios.len())),
+        failed => Err(format!("{failed} of {} scenarios failed\n{}", scenarios.len(), failures.join("\n"))),
     }
 }
 
@@ -62,6 +56,36 @@ pub async fn prove(scenarios: Vec<Scenario>, fixture: impl Fn() -> Box<dyn Fixtu
     if let Err(failures) = run(&scenarios, fixture).await {
         panic!("{failures}");
     }
+}
+
+/// Runs all of them, so many at a time, each in a world of its own and in a task of its own, and gives
+/// every failure by name. Those that come first begin first: list the long ones there.
+pub async fn run_side_by_side<W, S>(
+    scenarios: Vec<Scenario<W>>,
+    at_once: usize,
+    start: impl Fn() -> S + Clone + Send + 'static,
+) -> Vec<String>
+where
+    W: Send + 'static,
+    S: Future<Output = Result<W, String>> + Send + 'static,
+{
+    let run = |scenario: Scenario<W>| {
+        let begin = start.clone();
+        let task = tokio::spawn(async move { failure_of(&scenario, begin()).await });
+        async move { task.await.unwrap_or_else(|ended| Some(ended.to_string())) }
+    };
+    let ended = futures::stream::iter(scenarios).map(run).buffer_unordered(at_once);
+    ended.filter_map(async |failure| failure).collect().await
+}
+
+/// Runs one; what was found instead, with its name.
+async fn failure_of<W>(
+    scenario: &Scenario<W>,
+    start: impl Future<Output = Result<W, String>>,
+) -> Option<String> {
+    let Scenario { name, rule, .. } = scenario;
+    let found = run_one(scenario, start).await.err()?;
+    Some(format!("✗ {name} ({rule})\n    {found}"))
 }
 
 async fn run_one<W>(

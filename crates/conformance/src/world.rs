@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use backbone::bus::{Bus, Consumer, Subscription};
+use backbone::bus::{Bus, Consumer, Error, Subscription};
 use backbone::collection::Collection;
 use backbone::journal::{Journal, Schema, Storage};
 use backbone::keyring::KeyRing;
@@ -94,7 +94,14 @@ impl World {
     ) -> Result<Box<dyn Consumer>, String> {
         let subscription =
             Subscription { consumer: name.to_owned(), service: "inventory", context, partition: 0, after };
-        self.ports.bus.open(subscription).await.shown("opening a consumer")
+        let opened = match self.ports.bus.open(subscription.clone()).await {
+            // A broker that keeps nothing for who was not there yet: there is no journal to catch up from.
+            Err(Error::Gap { to, .. }) if after.is_none() => {
+                self.ports.bus.open(Subscription { after: Some(to), ..subscription }).await
+            }
+            opened => opened,
+        };
+        opened.shown("opening a consumer")
     }
 
     /// Sends events in whichever way this bus takes them: in a commit, or by `publish`.

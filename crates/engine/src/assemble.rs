@@ -61,7 +61,9 @@ pub(crate) fn assemble(draft: &Draft) -> Assembled {
         draft.reads.iter().filter(|(key, _)| !draft.changes.contains_key(key)).map(|(key, version)| {
             let target = match key.kind.want(&key.id) {
                 Want::Stream(stream) => Target::Stream(stream),
-                Want::Document(collection, id) => Target::Document(collection, id),
+                Want::Document(collection, id) | Want::Shadow(collection, id) => {
+                    Target::Document(collection, id)
+                }
             };
             Guard { target, version: *version }
         });

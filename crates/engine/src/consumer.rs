@@ -31,14 +31,19 @@ use crate::signs::ConsumerSigns;
 use crate::spans::{self, Opened};
 use crate::tenure::Tenure;
 
+mod beginning;
 mod catching_up;
 mod charged;
+mod forgotten;
 mod given_up;
+mod outage;
 mod rehearsing;
 mod retrying;
 mod standing;
 
 pub(crate) use given_up::put_back;
+pub(crate) use outage::{Outage, PROBED_EVERY};
+use retrying::Pace;
 pub(crate) use standing::Standings;
 
 /// How many deliveries are fetched, and committed, at a time: the window in flight.
@@ -74,6 +79,7 @@ pub(crate) struct Consumer {
     /// Where the producers' journals are, for what the broker lost.
     pub(crate) storage: Arc<dyn Storage>,
     pub(crate) standings: Standings,
+    pub(crate) outage: Outage,
 }
 
 /// Why it no longer reads.
@@ -115,8 +121,9 @@ impl Consumer {
         }
     }
 
+    /// Opens it at `after`, or where the broker says that it stands.
     pub(crate) async fn open(&self, after: u64) -> Result<Box<dyn Reader>, bus::Error> {
-        self.bus.open(self.subscription(after)).await
+        self.open_at(self.subscription(after)).await
     }
 
     /// Runs until shutdown; whatever is down is waited for. One replica reads at a time.
@@ -186,19 +193,15 @@ impl Consumer {
         let clock = self.host.environment().clock.clone();
         let mut position = journal.checkpoint(&self.name).await.map_err(|e| e.to_string())?;
         let mut lanes = self.lanes().await?;
-        // An operator may act at another replica, which rings no bell here.
-        let is_shared = self.tenure.fence().is_some();
-        let look_again = if is_shared { LOOK_AGAIN } else { Duration::from_secs(3_600) };
         let subscription = self.subscription(position);
         let after = caught_up.or(subscription.after);
-        let mut reader = self.bus.open(Subscription { after, ..subscription }).await?;
+        let mut reader = self.open_at(Subscription { after, ..subscription }).await?;
         self.standings.begin(self).await?;
         self.signs.reads(position, clock.now());
-        let mut next_round = clock.now();
+        let mut pace = Pace::begin(clock.now());
         loop {
-            let due = lanes.next_due().map_or(look_again, |due| due.since(clock.now()).min(look_again));
-            let room = lanes.parked() < PARKED_MAX;
-            self.signs.parks(&lanes, !room);
+            let takes_new = self.takes_new(&lanes);
+            self.signs.parks(&lanes, !takes_new);
             tokio::select! {
                 biased;
                 () = shutdown.wait() => {
@@ -208,20 +211,14 @@ impl Consumer {
                 () = self.bell.notified() => {
                     lanes = self.lanes().await?;
                 }
-                () = clock.sleep(due), if !lanes.blocked.is_empty() => {
-                    if is_shared {
-                        lanes = self.lanes().await?;
-                    }
-                    for subject in lanes.due(clock.now()) {
-                        self.retry(&subject, &mut lanes).await?;
-                    }
+                () = clock.sleep(self.until_turn(&lanes, &pace)), if !lanes.blocked.is_empty() => {
+                    self.take_turn(&mut lanes, &mut pace).await?;
                 }
-                () = clock.sleep(next_round.since(clock.now())) => {
-                    self.make_round(&mut lanes).await?;
-                    next_round = clock.now().plus(ROUNDS_EVERY);
+                () = clock.sleep(pace.next_round.since(clock.now())) => {
+                    self.make_round(&mut lanes, &mut pace).await?;
                 }
                 () = self.signs.deaf.notified() => return Err(DEAF.to_owned().into()),
-                fetched = reader.fetch(WINDOW), if room => {
+                fetched = reader.fetch(WINDOW), if takes_new => {
                     let deliveries = fetched?;
                     self.signs.takes(deliveries.len(), clock.now());
                     position = self.take(&deliveries, position, &mut lanes).await?;
@@ -315,6 +312,7 @@ impl Consumer {
         let now = self.host.environment().clock.now();
         let tried = ordered.iter().map(|delivery| (delivery.envelope.kind.as_str(), 1));
         self.count(tried, &done, now.since(begun));
+        self.outage.note(&self.name, &done.outcomes, now);
         for delivery in &behind {
             lanes.park(&delivery.envelope.subject, None, now);
         }

@@ -11,7 +11,7 @@ use backbone::journal::{self, StoredDocument};
 use backbone::outcome::Rejection;
 use backbone::projection::Projection;
 use backbone::system::{DEAD_LETTERS, DeadLetter, FAILURE_KINDS, FailureKind, OperatorAct, PARKED, lane};
-use backbone::work::{Commands, Error, Origin, Work};
+use backbone::work::{Commands, Decision, Error, Origin, Work};
 use backbone::workspace::Workspace;
 use backbone::{Document, Refusal};
 use kernel::Timestamp;
@@ -21,13 +21,12 @@ use crate::consumer::{Consumer, put_back};
 use crate::host::Host;
 use crate::operators::{self, By};
 use crate::projections::{self, Folder, Refold, Release};
+use crate::rehearsal::{self, Rehearsal};
 
 mod place;
-mod rehearsal;
 mod sweep;
 
 pub use place::{Filter, Letter, Place, id_of, service_of};
-pub use rehearsal::{Rehearsal, Touched};
 pub use sweep::{Sweep, SweepEnd};
 
 /// The projections that run, by service and the name under which they stand in dead letters.
@@ -255,7 +254,16 @@ impl DeadLetters {
             return Err(DeadLetterError::Work(Rejection::conflict("not-rehearsed", message).into()));
         };
         let decision = consumer.decision_on(letter.event.clone()).await.map_err(Error::Unavailable)?;
-        Ok(rehearsal::rehearse(host, &letter, &decision).await?)
+        let origin = Origin {
+            correlation_id: letter.event.correlation_id.clone(),
+            causation_id: letter.event.id.to_string(),
+            traceparent: None,
+        };
+        let retry: Decision = Arc::new(move |ws| {
+            ws.remove::<DeadLetter>(letter.id())?;
+            decision(ws)
+        });
+        Ok(rehearsal::rehearse(host, origin, &retry).await?)
     }
 
     /// The projection whose dead letter this is; the key begins with its name.

@@ -3,7 +3,7 @@
 //! in that order without waiting for each other's sync. Where one fails, those that built on it
 //! fail with it and are decided again.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use backbone::outcome::Refusal;
 use backbone::saga::PendingCall;
 use backbone::timer::Timer;
 use backbone::work::{Decision, Idempotency, Origin, Priority};
-use backbone::workspace::{Draft, Key, Slot, Workspace};
+use backbone::workspace::{Draft, Key, Workspace};
 use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt};
 use kernel::{ErrorKind, Timestamp};
@@ -23,7 +23,7 @@ use tracing::Span;
 
 use crate::assemble::{Assembled, Stamp, assemble};
 use crate::cache::Cache;
-use crate::host::Host;
+use crate::host::{Host, Loaded};
 use crate::marks::Marks;
 use crate::sealing::KeyTable;
 use crate::spans;
@@ -133,7 +133,8 @@ enum Decided {
     Missing(BTreeSet<Key>),
 }
 
-type Load = BoxFuture<'static, (Vec<Queued>, Result<Vec<(Key, Slot)>, journal::Error>)>;
+type States = Vec<(Key, Loaded)>;
+type Load = BoxFuture<'static, (Vec<Queued>, Result<States, journal::Error>)>;
 type Sync = BoxFuture<'static, (Submitted, Result<Outcome, journal::Error>)>;
 
 /// The task that decides a service's work.
@@ -246,7 +247,7 @@ impl Decider {
         let host = self.host.clone();
         let (reply, answer) = oneshot::channel();
         let load = async move {
-            let _ = reply.send(host.load(keys).await);
+            let _ = reply.send(host.load_each(keys).await);
         };
         self.host.environment().spawner.spawn("load", Box::pin(load));
         let ended = |_| {
@@ -428,21 +429,32 @@ impl Decider {
         }
     }
 
-    fn take_loaded(&mut self, jobs: Vec<Queued>, loaded: Result<Vec<(Key, Slot)>, journal::Error>) {
-        match loaded {
-            Ok(slots) => {
-                for (key, slot) in slots {
-                    self.cache.loaded(key, slot);
-                }
-                self.ready.extend(jobs);
-            }
+    /// Takes in what was loaded for these jobs together. A state that cannot be read stops those that
+    /// asked for it, and nobody else.
+    fn take_loaded(&mut self, jobs: Vec<Queued>, loaded: Result<States, journal::Error>) {
+        let states = match loaded {
+            Ok(states) => states,
             Err(error) => {
                 for queued in jobs {
-                    let error = match &error {
-                        journal::Error::Unusable(reason) => JobError::Failed(reason.clone()),
-                        other => JobError::Unavailable(other.to_string()),
-                    };
-                    let _ = queued.reply.send(Err(error));
+                    let _ = queued.reply.send(Err(JobError::Unavailable(error.to_string())));
+                }
+                return;
+            }
+        };
+        let mut unreadable = BTreeMap::new();
+        for (key, state) in states {
+            match state {
+                Ok(slot) => self.cache.loaded(key, slot),
+                Err(reason) => drop(unreadable.insert(key, reason)),
+            }
+        }
+        for queued in jobs {
+            match queued.needs.iter().find_map(|key| unreadable.get(key)) {
+                None => self.ready.push(queued),
+                Some(reason) => {
+                    let service = self.host.service();
+                    tracing::error!(service, reason, "a state cannot be read");
+                    let _ = queued.reply.send(Err(JobError::Failed(reason.clone())));
                 }
             }
         }

@@ -10,7 +10,8 @@ use backbone::keyring::PersonKey;
 use crate::host::Host;
 use crate::sealing::{self, KeyTable};
 
-fn reveal(
+/// Makes a document's personal fields readable.
+pub(crate) fn reveal(
     found: &mut StoredDocument,
     collection: &Collection,
     fields: &'static [&'static str],

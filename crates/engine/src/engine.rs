@@ -17,15 +17,17 @@ use backbone::timer::TimerHandler;
 use backbone::trace::Tracing;
 use tokio::sync::{Notify, mpsc};
 
-use crate::consumer::{Consumer, Standings};
+use crate::consumer::{Consumer, Outage, Standings};
 use crate::dead_letters::DeadLetters;
 use crate::decider::{Decider, Job, Reply};
-use crate::host::Host;
+use crate::event_log::EventLog;
+use crate::host::{Host, Opening};
 use crate::keys::Keys;
 use crate::leases::Leases;
 use crate::metrics::ServiceMetrics;
 use crate::rebuilds::Projections;
 use crate::relay::Republisher;
+use crate::saga_desk::SagaDesk;
 use crate::service_watch::{Followed, ServiceWatch};
 use crate::shutdown::Switch;
 use crate::signs::{ConsumerSigns, Reads};
@@ -105,6 +107,9 @@ pub enum StartError {
     /// The bus said no.
     #[error(transparent)]
     Bus(#[from] bus::Error),
+    /// A consumer is new, and begins with what comes next.
+    #[error("where a new consumer begins could not be noted: {0}")]
+    Beginning(String),
     /// What was in flight could not be replayed.
     #[error("what was in flight at the crash could not be replayed: {0}")]
     Recovery(String),
@@ -193,13 +198,14 @@ impl Engine {
         let spawner = self.parts.environment.spawner.clone();
         let (mut hosts, mut consumers, mut modules) = (BTreeMap::new(), Vec::new(), Vec::new());
         let mut by_consumer = BTreeMap::new();
-        let mut watched = Vec::new();
+        let (mut watched, mut registered) = (Vec::new(), BTreeMap::new());
         let leases = Leases::new(self.parts.environment.ids.uuid(), self.parts.storage.is_shared());
         for (service, prepared) in self.services {
             let module = prepared.module.ok_or(StartError::NoModule(service))?;
             let collections = SYSTEM_COLLECTIONS.iter().chain(&module.collections).copied().collect();
             let journal = self.parts.storage.open(Schema { service, collections }).await?;
-            prepared.host.open(journal, leases);
+            let storage = self.parts.storage.clone();
+            prepared.host.open(Opening { journal, storage, leases });
             prepared.host.declare(module.publishes.iter().map(|event| event.name).collect());
             let told = Told { service, collections: module.told.clone(), hints: self.hints.clone() };
             prepared.host.tells(told);
@@ -213,12 +219,16 @@ impl Engine {
             for projection in &module.projections {
                 by_consumer.insert((service, projections::checkpoint_name(projection)), projection.clone());
             }
+            registered.insert(service, module.sagas.clone());
             modules.push((prepared.host, module));
         }
         let own = consumers.iter().map(|consumer| consumer.subscription(0));
         let others = self.elsewhere.iter().flat_map(|module| subscriptions_of(module, &self.parts.bus));
         let subscriptions: Vec<_> = own.chain(others).collect();
         self.parts.bus.declare(&subscriptions).await?;
+        for consumer in &consumers {
+            consumer.begin().await.map_err(StartError::Beginning)?;
+        }
         if options.crashed {
             recovery::recover(&consumers).await.map_err(StartError::Recovery)?;
         }
@@ -232,13 +242,15 @@ impl Engine {
             by_consumer.iter().map(|((service, _), projection): (&(&str, String), &Projection)| {
                 (hosts[service].clone(), projection.clone())
             });
-        let projections = Projections::new(self.parts.bus.clone(), rebuildable.collect());
+        let projections = Projections::new(rebuildable.collect());
         let all = Arc::new(hosts.clone());
         let republisher = Republisher::new(all.clone(), self.parts.bus.clone());
+        let sagas = SagaDesk::new(all.clone(), registered);
+        let event_log = EventLog::new(all.clone());
         let dead_letters = DeadLetters::new(all, consumers, self.parts.bus.clone(), by_consumer);
         let watch = Watch::new(self.parts.environment.clock.clone(), self.parts.bus.clone(), watched);
         spawner.spawn("watch", Box::pin(watch.clone().run(switch.handle())));
-        Ok(Running { hosts, dead_letters, republisher, projections, watch, switch })
+        Ok(Running { hosts, dead_letters, sagas, event_log, republisher, projections, watch, switch })
     }
 }
 
@@ -314,6 +326,7 @@ fn consumers_of(host: &Arc<Host>, Parts { bus, storage, .. }: &Parts, module: &M
             tenure: Tenure::default(),
             storage: storage.clone(),
             standings: Standings::default(),
+            outage: Outage::default(),
         }
     };
     let places = contexts.into_iter().flat_map(|context| (0..partitions).map(move |part| (context, part)));
@@ -373,6 +386,8 @@ fn check(module: &Module) -> Result<(), StartError> {
 pub struct Running {
     hosts: BTreeMap<&'static str, Arc<Host>>,
     dead_letters: DeadLetters,
+    sagas: SagaDesk,
+    event_log: EventLog,
     republisher: Republisher,
     projections: Projections,
     watch: Watch,
@@ -388,6 +403,16 @@ impl Running {
     /// The dead letters of all services.
     pub fn dead_letters(&self) -> DeadLetters {
         self.dead_letters.clone()
+    }
+
+    /// The sagas of all services.
+    pub fn sagas(&self) -> SagaDesk {
+        self.sagas.clone()
+    }
+
+    /// What all services published.
+    pub fn event_log(&self) -> EventLog {
+        self.event_log.clone()
     }
 
     /// What publishes again.

@@ -12,6 +12,8 @@ use backbone::system::{DeadLetter, FAILURE_KINDS, FailureKind, KeptEvent, Parked
 use backbone::workspace::Workspace;
 use kernel::{Duration, ErrorKind, Timestamp};
 
+use crate::consumer::PROBED_EVERY;
+
 /// A failure on its way into the parked deliveries or the dead letters.
 #[derive(Clone)]
 pub(crate) struct Failure {
@@ -23,7 +25,19 @@ pub(crate) struct Failure {
 
 impl Failure {
     pub(crate) fn first(refusal: &Refusal, now: Timestamp) -> Self {
-        Self { kind: refusal.kind(), error: refusal.to_string(), attempts: 1, first_failed_at: now }
+        Self::of(refusal, 0, now)
+    }
+
+    /// Of a delivery that had waited.
+    pub(crate) fn again(refusal: &Refusal, row: &Parked, now: Timestamp) -> Self {
+        Self::of(refusal, row.attempts, row.first_failed_at.unwrap_or(now))
+    }
+
+    /// What is down uses up no attempt: nothing is wrong with the message.
+    fn of(refusal: &Refusal, before: u32, first_failed_at: Timestamp) -> Self {
+        let kind = refusal.kind();
+        let attempts = before + u32::from(kind != ErrorKind::Infrastructure);
+        Self { kind, error: refusal.to_string(), attempts, first_failed_at }
     }
 }
 
@@ -33,8 +47,12 @@ pub(crate) enum Fate {
     Dead,
 }
 
-/// N retries after the first delivery; what can never succeed is given up at once.
+/// N retries after the first delivery; what can never succeed is given up at once, and what is only
+/// down never.
 pub(crate) fn fate(failure: &Failure, retries: &[Duration], now: Timestamp) -> Fate {
+    if failure.kind == ErrorKind::Infrastructure {
+        return Fate::Retry(now.plus(PROBED_EVERY));
+    }
     let wait = retries.get(failure.attempts.saturating_sub(1) as usize);
     match (failure.kind.is_retryable(), wait) {
         (true, Some(wait)) => Fate::Retry(now.plus(*wait)),
@@ -166,5 +184,32 @@ pub(crate) fn dead_letter(
         behind: 0,
         event,
         raw: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_down_uses_up_no_attempt_and_is_never_given_up() {
+        let now = Timestamp::from_micros(1_000_000_000);
+        let retries = &[Duration::from_secs(1), Duration::from_secs(2)];
+        for (kind, before, attempts, wait_s) in [
+            (ErrorKind::Transient, 0, 1, Some(1)),
+            (ErrorKind::Transient, 1, 2, Some(2)),
+            (ErrorKind::Transient, 2, 3, None),
+            (ErrorKind::Permanent, 0, 1, None),
+            (ErrorKind::Undecodable, 0, 1, None),
+            (ErrorKind::Infrastructure, 0, 0, Some(5)),
+            (ErrorKind::Infrastructure, 2, 2, Some(5)),
+        ] {
+            let failure = Failure::of(&Refusal::failed(kind, "so it is"), before, now);
+            let wait = match fate(&failure, retries, now) {
+                Fate::Retry(due) => Some(due.since(now).as_secs()),
+                Fate::Dead => None,
+            };
+            assert_eq!((failure.attempts, wait), (attempts, wait_s), "{kind:?} after {before}");
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use backbone::environment::Environment;
-use backbone::journal::{self, Journal, Stored};
+use backbone::journal::{self, Journal, Storage, Stored, Want};
 use backbone::keyring::PersonKey;
 use backbone::outcome::Refusal;
 use backbone::saga::PendingCall;
@@ -28,13 +28,23 @@ use crate::spans::{self, Opened};
 use crate::timers::TimerHeap;
 use crate::told::Told;
 
+/// A state that was loaded, or why this program cannot read it.
+pub(crate) type Loaded = Result<Slot, String>;
+
+/// What a service is opened with.
+pub(crate) struct Opening {
+    pub(crate) journal: Arc<dyn Journal>,
+    pub(crate) storage: Arc<dyn Storage>,
+    pub(crate) leases: Leases,
+}
+
 /// One service as the engine sees it.
 pub struct Host {
     service: &'static str,
     environment: Environment,
     keys: Arc<Keys>,
     tracing: Tracing,
-    journal: OnceLock<(Arc<dyn Journal>, Leases)>,
+    opened: OnceLock<Opening>,
     published: OnceLock<Published>,
     told: OnceLock<Told>,
     gates: Gates,
@@ -60,7 +70,7 @@ impl Host {
             environment,
             keys,
             tracing,
-            journal: OnceLock::new(),
+            opened: OnceLock::new(),
             published: OnceLock::new(),
             told: OnceLock::new(),
             gates: Gates::default(),
@@ -104,8 +114,8 @@ impl Host {
         &self.caller
     }
 
-    pub(crate) fn open(&self, journal: Arc<dyn Journal>, leases: Leases) {
-        assert!(self.journal.set((journal, leases)).is_ok(), "a service's journal is opened once");
+    pub(crate) fn open(&self, opening: Opening) {
+        assert!(self.opened.set(opening).is_ok(), "a service's journal is opened once");
     }
 
     /// Takes in what the service's module declares that it publishes.
@@ -142,16 +152,21 @@ impl Host {
 
     /// The service's journal.
     pub fn journal(&self) -> &Arc<dyn Journal> {
-        &self.opened().0
+        &self.opened().journal
+    }
+
+    /// Where all services keep their journals: what they published is for all to read.
+    pub(crate) fn storage(&self) -> &dyn Storage {
+        &*self.opened().storage
     }
 
     /// What one replica alone may do, it does under one of these.
     pub(crate) fn leases(&self) -> Leases {
-        self.opened().1
+        self.opened().leases
     }
 
-    fn opened(&self) -> &(Arc<dyn Journal>, Leases) {
-        self.journal.get().expect("the engine opens the journal before anything runs")
+    fn opened(&self) -> &Opening {
+        self.opened.get().expect("the engine opens the journal before anything runs")
     }
 
     /// What a durable commit sets in motion.
@@ -195,28 +210,69 @@ impl Host {
         answer.await.unwrap_or(Err(JobError::Closed))
     }
 
-    /// Loads states: one round trip for all.
+    /// Loads states, all of which are wanted: one that this program cannot read is an error.
     pub(crate) async fn load(&self, keys: Vec<Key>) -> Result<Vec<(Key, Slot)>, journal::Error> {
-        let wants = keys.iter().map(|key| key.kind.want(&key.id)).collect();
-        let stored = self.journal().load(wants).await?;
+        all_readable(self.load_each(keys).await?)
+    }
+
+    /// Loads states: one round trip for all. One that this program cannot read is said of it alone.
+    pub(crate) async fn load_each(&self, keys: Vec<Key>) -> Result<Vec<(Key, Loaded)>, journal::Error> {
+        self.load_from(keys, |want| want).await
+    }
+
+    /// Loads what a rebuild keeps aside of documents: all of it is wanted.
+    pub(crate) async fn load_aside(&self, keys: Vec<Key>) -> Result<Vec<(Key, Slot)>, journal::Error> {
+        let aside = |want| match want {
+            Want::Document(collection, id) => Want::Shadow(collection, id),
+            other => other,
+        };
+        all_readable(self.load_from(keys, aside).await?)
+    }
+
+    async fn load_from(
+        &self,
+        keys: Vec<Key>,
+        place: fn(Want) -> Want,
+    ) -> Result<Vec<(Key, Loaded)>, journal::Error> {
+        let wants = keys.iter().map(|key| place(key.kind.want(&key.id))).collect();
+        let stored = match self.journal().load(wants).await {
+            // The store itself cannot read something among them: whose that is, it says of one alone.
+            Err(journal::Error::Unusable(_)) if keys.len() > 1 => return self.load_apart(keys, place).await,
+            Err(journal::Error::Unusable(reason)) => {
+                return Ok(keys.into_iter().map(|key| (key, Err(reason.clone()))).collect());
+            }
+            stored => stored?,
+        };
         let table = self.key_table(keys.iter().zip(&stored)).await?;
         let mut slots = Vec::with_capacity(keys.len());
         for (key, mut stored) in keys.into_iter().zip(stored) {
             reveal(&key, &mut stored, &table);
             let slot = match key.kind.restore(stored) {
-                Ok(slot) => slot,
+                Ok(slot) => Ok(slot),
                 Err(Unrestored::Replay) => self.replay(&key).await?,
-                Err(Unrestored::Unreadable(reason)) => return Err(journal::Error::Unusable(reason)),
+                Err(Unrestored::Unreadable(reason)) => Err(reason),
             };
             slots.push((key, slot));
         }
         Ok(slots)
     }
 
+    async fn load_apart(
+        &self,
+        keys: Vec<Key>,
+        place: fn(Want) -> Want,
+    ) -> Result<Vec<(Key, Loaded)>, journal::Error> {
+        let mut loaded = Vec::with_capacity(keys.len());
+        for key in keys {
+            loaded.extend(Box::pin(self.load_from(vec![key], place)).await?);
+        }
+        Ok(loaded)
+    }
+
     /// Restores a stream whose snapshot is of another shape from all its events.
-    async fn replay(&self, key: &Key) -> Result<Slot, journal::Error> {
-        let journal::Want::Stream(stream) = key.kind.want(&key.id) else {
-            return Err(journal::Error::Unusable(format!("{key:?} has no stream to replay")));
+    async fn replay(&self, key: &Key) -> Result<Loaded, journal::Error> {
+        let Want::Stream(stream) = key.kind.want(&key.id) else {
+            return Ok(Err(format!("{key:?} has no stream to replay")));
         };
         let mut events = Vec::new();
         loop {
@@ -230,7 +286,10 @@ impl Host {
         let mut stored = Stored::Stream { snapshot: None, events };
         let table = self.key_table(std::iter::once((key, &stored))).await?;
         reveal(key, &mut stored, &table);
-        key.kind.restore(stored).map_err(|e| journal::Error::Unusable(format!("{key:?}: {e:?}")))
+        Ok(key.kind.restore(stored).map_err(|why| match why {
+            Unrestored::Unreadable(reason) => reason,
+            Unrestored::Replay => format!("{key:?} cannot be read from all its events"),
+        }))
     }
 
     async fn key_table(
@@ -266,6 +325,10 @@ impl Host {
     }
 }
 
+fn all_readable(loaded: Vec<(Key, Loaded)>) -> Result<Vec<(Key, Slot)>, journal::Error> {
+    loaded.into_iter().map(|(key, slot)| Ok((key, slot.map_err(journal::Error::Unusable)?))).collect()
+}
+
 fn reveal(key: &Key, stored: &mut Stored, table: &KeyTable) {
     let fields = key.kind.personal();
     if fields.is_empty() {
@@ -281,7 +344,7 @@ fn reveal(key: &Key, stored: &mut Stored, table: &KeyTable) {
         }
         Stored::Document(None) => {}
         Stored::Stream { snapshot, events } => {
-            let journal::Want::Stream(stream) = key.kind.want(&key.id) else { return };
+            let Want::Stream(stream) = key.kind.want(&key.id) else { return };
             if let Some(snapshot) = snapshot
                 && let Some(person) = snapshot.person
             {

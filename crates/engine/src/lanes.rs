@@ -52,10 +52,12 @@ impl Lanes {
         self.blocked.values().filter(|lane| lane.parked > 0).filter_map(|lane| lane.due.or(lane.since)).min()
     }
 
-    /// Subjects whose first delivery is due.
+    /// Subjects whose first delivery is due, those that have waited longest first.
     pub(crate) fn due(&self, now: Timestamp) -> Vec<String> {
-        let due = self.blocked.iter().filter(|(_, lane)| lane.due.is_some_and(|due| due <= now));
-        due.map(|(subject, _)| subject.clone()).collect()
+        let due = self.blocked.iter().filter_map(|(subject, lane)| Some((lane.due?, subject)));
+        let mut due: Vec<(Timestamp, &String)> = due.filter(|(due, _)| *due <= now).collect();
+        due.sort_unstable();
+        due.into_iter().map(|(_, subject)| subject.clone()).collect()
     }
 
     /// A place in the order of keys, after all that were given before: by the time of arrival, where
@@ -144,6 +146,36 @@ fn lane_of(body: &[u8]) -> Result<String, journal::Error> {
     }
     let head: Head = read(body)?;
     Ok(backbone::system::lane(&head.consumer, &head.event.subject))
+}
+
+/// A lane as it is in the journal; `None` where it flows.
+pub(crate) async fn load_one(
+    journal: &dyn Journal,
+    consumer: &str,
+    subject: &str,
+) -> Result<Option<Lane>, journal::Error> {
+    let of_lane =
+        |collection| Query::all(collection).equal("lane", backbone::system::lane(consumer, subject));
+    let mut lane: Option<Lane> = None;
+    let mut query = of_lane(&PARKED);
+    loop {
+        let page = journal.find(query.clone()).await?;
+        if let (None, Some(first)) = (&lane, page.first()) {
+            let first: Parked = read(&first.body)?;
+            lane = Some(Lane { parked: 0, due: Some(first.due), since: Some(first.due) });
+        }
+        if let Some(lane) = &mut lane {
+            lane.parked += page.len();
+        }
+        match page.last() {
+            Some(last) if page.len() == LIMIT_MAX => query.after = Some((ColumnValue::Null, last.id.clone())),
+            _ => break,
+        }
+    }
+    if journal.find(of_lane(&DEAD_LETTERS).limit(1)).await?.is_empty() {
+        return Ok(lane);
+    }
+    Ok(Some(Lane { due: None, ..lane.unwrap_or(Lane { parked: 0, due: None, since: None }) }))
 }
 
 /// The first parked deliveries of a lane, in order.

@@ -14,6 +14,7 @@ mod decider;
 mod documents;
 mod doubt;
 mod engine;
+mod event_log;
 mod failures;
 mod fit;
 mod health;
@@ -27,8 +28,10 @@ mod operators;
 mod projections;
 mod rebuilds;
 mod recovery;
+mod rehearsal;
 mod relay;
 mod retention;
+mod saga_desk;
 mod sagas;
 mod sealing;
 mod service_watch;
@@ -44,15 +47,16 @@ mod watch;
 
 pub use alerts::{Alert, RULES, Rule};
 pub use dead_letters::{
-    DeadLetterError, DeadLetters, Filter, Letter, Place, Rehearsal, Sweep, SweepEnd, Touched, id_of,
-    service_of,
+    DeadLetterError, DeadLetters, Filter, Letter, Place, Sweep, SweepEnd, id_of, service_of,
 };
 pub use engine::{Engine, Options, Parts, Running, StartError};
+pub use event_log::{EventFilter, EventLog, EventLogError, EventPart};
 pub use health::{ConsumerHealth, Health, ProjectionHealth, SagaCount, ServiceHealth};
 pub use host::Host;
 pub use keys::Keys;
 pub use operators::By;
-pub use projections::rebuild;
-pub use rebuilds::{Listed, Projections, Rebuild, RebuildError};
+pub use rebuilds::{Listed, Projections, RebuildError};
+pub use rehearsal::{Rehearsal, Touched};
 pub use relay::{Beginning, RELAY, RepublishError, Republished, Republisher};
+pub use saga_desk::{FoundSaga, SagaDesk, SagaError, SagaFilter, SagaList, SagaPlace, SagaState, ShownSaga};
 pub use watch::Watch;

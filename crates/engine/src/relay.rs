@@ -7,8 +7,7 @@ use std::sync::Arc;
 
 use backbone::bus::Bus;
 use backbone::commit::{Commit, Fence, Outcome, Source};
-use backbone::journal::Sent;
-use kernel::{Duration, Envelope};
+use kernel::Duration;
 
 use crate::host::Host;
 use crate::shutdown::Shutdown;
@@ -81,8 +80,7 @@ impl Relay<'_> {
             if host.signs().is_asked_again() {
                 continue;
             }
-            let events: Vec<Envelope> = batch.into_iter().map(|Sent { envelope, .. }| envelope).collect();
-            self.bus.publish(events).await.map_err(|e| e.to_string())?;
+            self.bus.relay(batch, false).await.map_err(|e| e.to_string())?;
             position = self.note(position, to).await?;
         }
     }

@@ -13,17 +13,21 @@ use kernel::{Duration, Timestamp};
 use crate::alerts::{self, Reading};
 use crate::health::{ProjectionHealth, SagaCount, ServiceHealth};
 use crate::host::Host;
+use crate::projections;
 use crate::relay;
 use crate::signs::ConsumerSigns;
 
 /// A timer is late when it has not fired so long after it was due.
-const LATE_AFTER: Duration = Duration::from_secs(30);
+pub(crate) const LATE_AFTER: Duration = Duration::from_secs(30);
 
 /// Errors are counted over so many looks: five minutes.
 const LOOKS: usize = 60;
 
 /// After so many looks a shared store is read again: a minute.
 const LOOKS_PER_READING: u64 = 12;
+
+/// How far it is counted what a projection has not folded of a producer's journal.
+const BEHIND_COUNTED_MAX: usize = 1_000;
 
 /// Of fewer operations than these no ratio is made: one error of two is no news.
 const OPERATIONS_MIN: u64 = 20;
@@ -176,9 +180,18 @@ impl ServiceWatch {
                 let commits = behind_since.is_none().then_some(commits);
                 Ok(Stand { position, backlog: None, behind_since, commits })
             }
-            Follows::Context(context) => {
+            Follows::Context { context, producer } if !bus.capabilities().reads_by_position => {
+                position = journal.checkpoint(&followed.checkpoint).await.map_err(|e| e.to_string())?;
+                let sent = self.host.storage().published_by(producer, position, BEHIND_COUNTED_MAX).await;
+                let sent = sent.map_err(|e| e.to_string())?;
+                let mut waits = sent.iter().filter(|sent| sent.envelope.context() == context);
+                let behind_since = waits.next().map(|first| first.envelope.time);
+                let waiting = u64::from(behind_since.is_some()) + waits.count() as u64;
+                Ok(Stand { position, backlog: Some(waiting), behind_since, commits: None })
+            }
+            Follows::Context { context, .. } => {
                 let subscription = |after| Subscription {
-                    consumer: format!("{}-{}", self.service(), followed.checkpoint),
+                    consumer: projections::consumer_name(self.service(), followed.name),
                     service: self.service(),
                     context,
                     partition: 0,

@@ -4,7 +4,7 @@ use backbone::journal::{Error, Sent};
 use kernel::{Duration, Timestamp};
 
 /// Clocks of replicas differ by less: an event may stand before one that is so much older.
-const CLOCKS_DIFFER: Duration = Duration::from_secs(60);
+pub(crate) const CLOCKS_DIFFER: Duration = Duration::from_secs(60);
 
 /// A position before everything that was committed at `at` or later. `next` gives the first event
 /// after a position.

@@ -10,12 +10,14 @@ mod program;
 mod rabbit;
 mod redis;
 mod supervised;
+mod way;
 
 pub use nats::NatsServer;
 pub use postgres::PostgresServer;
 pub use program::Missing;
 pub use rabbit::RabbitServer;
 pub use redis::RedisServer;
+pub use way::Way;
 
 use std::io::Write;
 

@@ -1,7 +1,7 @@
 //! NATS with JetStream: a server of its own, on a free port, with its data in a directory of its own.
 
 use std::fs;
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -98,6 +98,17 @@ impl NatsServer {
         assert!(self.lock().is_none(), "the server runs");
         fs::remove_dir_all(self.directory.join("data"))
             .unwrap_or_else(|error| panic!("the data cannot be removed: {error}"));
+    }
+
+    /// Publishes an empty message, as another client would; gives when the server has taken it.
+    pub fn tell(&self, subject: &str) {
+        let told = TcpStream::connect(("127.0.0.1", self.port)).and_then(|mut stream| {
+            stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+            write!(stream, "CONNECT {{\"verbose\":false}}\r\nPUB {subject} 0\r\n\r\nPING\r\n")?;
+            let mut lines = BufReader::new(stream).lines();
+            lines.find(|line| line.as_ref().map_or(true, |line| line == "PONG")).transpose()
+        });
+        assert!(matches!(told, Ok(Some(_))), "{subject} is not told: {told:?}");
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<Supervised>> {

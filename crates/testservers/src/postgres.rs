@@ -3,6 +3,7 @@
 use std::fs;
 use std::io;
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -25,9 +26,14 @@ pub struct PostgresServer {
     directory: PathBuf,
     account: Option<Account>,
     port: u16,
+    is_encrypted: bool,
     running: Mutex<Option<Supervised>>,
     databases: AtomicU32,
 }
+
+/// A certificate and its key, PEM.
+const CERTIFICATE: &str = "server.crt";
+const KEY: &str = "server.key";
 
 #[derive(Debug)]
 struct Programs {
@@ -52,10 +58,16 @@ impl PostgresServer {
     /// Makes a cluster and starts it; panics where the programs are there and do not work.
     pub fn start() -> Result<Self, Missing> {
         let programs = Programs::find()?;
-        Ok(Self::begin(programs).unwrap_or_else(|error| panic!("PostgreSQL does not start: {error}")))
+        Ok(Self::begin(programs, None).unwrap_or_else(|error| panic!("PostgreSQL does not start: {error}")))
     }
 
-    fn begin(programs: Programs) -> io::Result<Self> {
+    /// The same with TLS, by a certificate and its key (PEM).
+    pub fn start_encrypted(certificate: &str, key: &str) -> Result<Self, Missing> {
+        let begun = Self::begin(Programs::find()?, Some((certificate, key)));
+        Ok(begun.unwrap_or_else(|error| panic!("PostgreSQL does not start: {error}")))
+    }
+
+    fn begin(programs: Programs, identity: Option<(&str, &str)>) -> io::Result<Self> {
         // Kept: the supervisor removes it, whatever becomes of this process.
         let directory = tempfile::Builder::new().prefix("a4co-postgres-").tempdir()?.keep();
         let account = Account::other_than_root(&directory)?;
@@ -65,12 +77,20 @@ impl PostgresServer {
             directory,
             account,
             port,
+            is_encrypted: identity.is_some(),
             running: Mutex::default(),
             databases: AtomicU32::new(0),
         };
         let mut initdb = server.command(&server.programs.initdb);
         initdb.args(["--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync"]);
         run(initdb.arg("--pgdata").arg(server.data()))?;
+        for (name, text) in identity.into_iter().flat_map(|(own, key)| [(CERTIFICATE, own), (KEY, key)]) {
+            let file = server.data().join(name);
+            fs::write(&file, text)?;
+            // The server refuses a key that others could read.
+            fs::set_permissions(&file, fs::Permissions::from_mode(0o600))?;
+            server.account.map_or(Ok(()), |account| account.owns(&file))?;
+        }
         server.run()?;
         Ok(server)
     }
@@ -135,8 +155,14 @@ impl PostgresServer {
             "synchronous_commit=on",
             "max_connections=200",
             "shared_buffers=64MB",
+            // Many small databases, file by file, would take it half a minute after a crash.
+            "recovery_init_sync_method=syncfs",
         ] {
             server.args(["-c", setting]);
+        }
+        if self.is_encrypted {
+            let files = [format!("ssl_cert_file={CERTIFICATE}"), format!("ssl_key_file={KEY}")];
+            server.args(["-c", "ssl=on", "-c", &files[0], "-c", &files[1]]);
         }
         let server =
             Server { command: &server, directory: &self.directory, log: &log, account: self.account };

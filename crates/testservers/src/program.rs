@@ -64,6 +64,11 @@ impl Account {
         Some(Self { uid: fields.get(2)?.parse().ok()?, gid: fields.get(3)?.parse().ok()? })
     }
 
+    /// Makes a file this account's.
+    pub(crate) fn owns(self, file: &Path) -> io::Result<()> {
+        std::os::unix::fs::chown(file, Some(self.uid), Some(self.gid))
+    }
+
     /// Lets a command run as this account.
     pub(crate) fn runs(self, command: &mut Command) {
         use std::os::unix::process::CommandExt;

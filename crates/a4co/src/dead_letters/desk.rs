@@ -127,7 +127,7 @@ fn query_of(filter: &DlqFilter) -> String {
 }
 
 /// A query with one more value.
-fn with(query: String, name: &str, value: &str) -> String {
+pub(crate) fn with(query: String, name: &str, value: &str) -> String {
     let mark = if query.is_empty() { '?' } else { '&' };
     let coded: String = value
         .bytes()

@@ -18,30 +18,21 @@ pub(crate) enum Broker<'s> {
 /// Connects.
 pub(crate) async fn open(settings: &Settings, servers: &Servers<'_>) -> anyhow::Result<Arc<dyn Bus>> {
     match servers.broker {
-        Broker::Nats(address) => nats(settings, address, servers.partitions).await,
+        Broker::Nats(address) => nats(settings, address).await,
         Broker::Rabbit(address) => rabbit(settings, address, servers.partitions).await,
     }
 }
 
 #[cfg(feature = "nats")]
-async fn nats(settings: &Settings, address: &str, partitions: u32) -> anyhow::Result<Arc<dyn Bus>> {
-    use adapter_nats::Credentials;
+async fn nats(settings: &Settings, address: &str) -> anyhow::Result<Arc<dyn Bus>> {
     use anyhow::Context as _;
-    let servers = vec![address.to_owned()];
-    let credentials = match (&settings.engines.nats_user, &settings.engines.nats_password) {
-        (None, None) => Credentials::None,
-        (Some(name), Some(password)) => Credentials::User { name: name.clone(), password: password.clone() },
-        _ => anyhow::bail!("engines.nats_user and engines.nats_password go together: set both or neither"),
-    };
-    let server_syncs_always = settings.engines.nats_syncs_always;
-    let defaults = adapter_nats::Options::default();
-    let options = adapter_nats::Options { servers, partitions, credentials, server_syncs_always, ..defaults };
+    let options = super::nats::options(settings, address)?;
     Ok(Arc::new(adapter_nats::NatsBus::connect(options).await.context("engines.nats")?))
 }
 
 #[cfg(not(feature = "nats"))]
 #[allow(clippy::unused_async, reason = "the same as where it is built in")]
-async fn nats(_: &Settings, _: &str, _: u32) -> anyhow::Result<Arc<dyn Bus>> {
+async fn nats(_: &Settings, _: &str) -> anyhow::Result<Arc<dyn Bus>> {
     anyhow::bail!(
         "engines.nats is set, and this program was built without it: build it with --features nats, or remove it \
          from the configuration"
@@ -58,8 +49,15 @@ async fn rabbit(settings: &Settings, address: &Secret, partitions: u32) -> anyho
         let pair = |context: &&str| (service.to_owned(), (*context).to_owned());
         member.consumes.iter().map(pair).collect::<Vec<_>>()
     };
+    let tls = &settings.engines.rabbitmq_tls;
+    if tls.is_set() && !address.reveal().starts_with("amqps://") {
+        anyhow::bail!("engines.rabbitmq_tls is set, and engines.rabbitmq does not begin with amqps://");
+    }
+    let (authority, identity) = super::files::of("rabbitmq_tls", tls)?;
     let options = adapter_rabbitmq::Options {
         address: address.clone(),
+        tls: adapter_rabbitmq::Tls { authority, identity },
+        in_flight_max: settings.engines.in_flight_max,
         consumers: members.iter().flat_map(pairs).collect(),
         partitions,
         ..adapter_rabbitmq::Options::default()

@@ -12,7 +12,7 @@ use backbone::route::Route;
 use bytes::Bytes;
 use futures::future::join_all;
 use http::header::{self, HeaderName};
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, StatusCode, Uri};
 use http_kit::network::{Address, Forwarder, Network, is_passed_on};
 use http_kit::{BODY_LIMIT_BYTES, Problem};
 use kernel::Duration;
@@ -50,6 +50,16 @@ pub(crate) enum Of {
     EachService,
 }
 
+/// Puts the answers of several processes to a question together, the own first.
+pub(crate) type Together = fn(&Uri, Vec<Value>) -> Value;
+
+/// What a list's route needs to tell of all processes.
+struct Asking {
+    entry: Entry,
+    of: Of,
+    together: Together,
+}
+
 /// The way from here to the lists of the others.
 #[derive(Clone)]
 pub(crate) struct Entry {
@@ -65,8 +75,13 @@ impl Entry {
     /// A route that tells of this process, telling of all: arrays are put together, numbers added
     /// up, and whoever gives no answer is named. What names a service, in the query or in the body,
     /// goes to that service. Pages are of one service: where more stands on a next one, this says so.
-    pub(crate) fn all(&self, mut route: Route, of: Of) -> Route {
-        let state = Arc::new((self.clone(), of));
+    pub(crate) fn all(&self, route: Route, of: Of) -> Route {
+        self.all_as(route, of, merged)
+    }
+
+    /// The same, put together in a list's own way.
+    pub(crate) fn all_as(&self, mut route: Route, of: Of, together: Together) -> Route {
+        let state = Arc::new(Asking { entry: self.clone(), of, together });
         route.handler = route.handler.layer(from_fn_with_state(state, gathered));
         route
     }
@@ -131,7 +146,7 @@ impl Entry {
     }
 
     /// The own answer with those of the others.
-    async fn gather(&self, of: Of, request: Request, next: Next) -> Result<Response, Problem> {
+    async fn gather(&self, asking: &Asking, request: Request, next: Next) -> Result<Response, Problem> {
         let (parts, body) = request.into_parts();
         let body = to_bytes(body, BODY_LIMIT_BYTES).await;
         let body = body.map_err(|_| Problem::unavailable("the request broke off: send it again"))?;
@@ -143,23 +158,20 @@ impl Entry {
         let (mut parts, body) = own.into_parts();
         let own = to_bytes(body, LIST_BYTES_MAX).await.map_err(Problem::defect)?;
         let read = serde_json::from_slice(&own).ok().filter(Value::is_object);
-        let (true, Some(mut all)) = (parts.status.is_success(), read) else {
+        let (true, Some(own)) = (parts.status.is_success(), read) else {
             return Ok(Response::from_parts(parts, Body::from(own)));
         };
-        let asked = self.asked(of);
+        let asked = self.asked(asking.of);
         let answers = asked.iter().map(|replicas| self.answer(replicas, &question));
-        let mut unreachable = BTreeSet::new();
+        let (mut told, mut unreachable) = (vec![own], BTreeSet::new());
         for answer in join_all(answers).await {
             match answer {
-                Ok(answer) => merge(&mut all, answer),
+                Ok(answer) => told.push(answer),
                 Err(address) => drop(unreachable.insert(address)),
             }
         }
+        let mut all = (asking.together)(question.uri(), told);
         if let Some(all) = all.as_object_mut() {
-            // The marks of different lists have no common meaning: the operator asks service by service.
-            if all.remove(NEXT).is_some_and(|next| !next.is_null()) {
-                all.insert(MORE.to_owned(), true.into());
-            }
             all.insert(UNREACHABLE.to_owned(), unreachable.into_iter().collect());
         }
         parts.headers.remove(header::CONTENT_LENGTH);
@@ -179,6 +191,19 @@ fn question(parts: &http::request::Parts, body: Bytes) -> http::Request<Bytes> {
     }
     *question.headers_mut() = headers;
     question
+}
+
+/// One answer of all. The marks of different lists have no common meaning: where one has a next page
+/// the operator asks service by service.
+fn merged(_: &Uri, answers: Vec<Value>) -> Value {
+    let mut all = Value::Null;
+    answers.into_iter().for_each(|answer| merge(&mut all, answer));
+    if let Some(all) = all.as_object_mut()
+        && all.remove(NEXT).is_some_and(|next| !next.is_null())
+    {
+        all.insert(MORE.to_owned(), true.into());
+    }
+    all
 }
 
 /// Puts an answer to another: the same thing told twice is told once.
@@ -229,8 +254,8 @@ fn service_of(query: Option<&str>) -> Option<String> {
     pairs.into_iter().find(|(name, _)| *name == "service").map(|(_, value)| value.to_owned())
 }
 
-async fn gathered(State(state): State<Arc<(Entry, Of)>>, request: Request, next: Next) -> Response {
-    let (entry, of) = &*state;
+async fn gathered(State(asking): State<Arc<Asking>>, request: Request, next: Next) -> Response {
+    let entry = &asking.entry;
     if entry.network.is_own(request.headers()) {
         let detail = "this process asked itself: its own address is in [discovery]";
         return Problem::of(StatusCode::LOOP_DETECTED, "passed-on-twice", detail).into_response();
@@ -240,7 +265,7 @@ async fn gathered(State(state): State<Arc<(Entry, Of)>>, request: Request, next:
     }
     match service_of(request.uri().query()) {
         Some(service) => entry.direct(&service, request, next).await,
-        None => entry.gather(*of, request, next).await.unwrap_or_else(IntoResponse::into_response),
+        None => entry.gather(&asking, request, next).await.unwrap_or_else(IntoResponse::into_response),
     }
 }
 

@@ -10,7 +10,7 @@ use crate::broker::{acknowledge, connect, event, events, number, numbers, take};
 fn account(service: &str, publishes: &str, consumes: &str) -> Account {
     let member = Member {
         service: service.to_owned(),
-        publishes: vec![publishes.to_owned()],
+        publishes: vec![format!("{publishes}.counted.v1")],
         consumes: vec![consumes.to_owned()],
     };
     Account { name: service.to_owned(), members: vec![member] }
@@ -57,6 +57,8 @@ async fn an_account_does_the_work_of_its_service_and_is_refused_that_of_others()
     payment.publish(vec![about_payment(9)]).await.expect("its own context");
 
     order.publish(vec![about_payment(10)]).await.expect_err("a foreign context");
+    let undeclared = Envelope { kind: "order.weighed.v1".into(), ..event(1, 11) };
+    order.publish(vec![undeclared]).await.expect_err("a type of its context that it does not declare");
     // It may make sure of a foreign consumer, and gets nothing by it.
     order.declare(&[reads("payment", "order")]).await.expect("it may look");
     if let Ok(mut foreign) = order.open(reads("payment", "order")).await {

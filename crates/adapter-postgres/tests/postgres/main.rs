@@ -1,6 +1,7 @@
 //! The promises of the ports on a real PostgreSQL, and what only PostgreSQL shows.
 
 mod conformance;
+mod encrypted;
 mod faults;
 mod import;
 mod keys;

@@ -6,8 +6,8 @@ fn member(service: &str, publishes: &[&str], consumes: &[&str]) -> Member {
 }
 
 fn printed(partitions: u32) -> Value {
-    let order = member("order", &["order"], &["payment"]);
-    let payment = member("payment", &["payment"], &["order"]);
+    let order = member("order", &["order.created.v1", "order.confirmed.v1"], &["payment"]);
+    let payment = member("payment", &["payment.failed.v1"], &["order"]);
     let accounts = [("order", order), ("payment", payment)]
         .map(|(name, member)| Account { name: name.to_owned(), members: vec![member] });
     let options = Options { partitions, ..Options::default() };
@@ -28,22 +28,24 @@ fn an_account_may_do_what_its_service_does() {
         json!({
             "user": "order",
             "vhost": "a4co",
-            "configure": "^(order\\.events|order\\.dlx|order\\.payment\\.queue|order\\.payment\\.queue\\.p[0-9]+|order\\.payment\\.dlq)$",
-            "write": "^(order\\.events|order\\.dlx|order\\.payment\\.queue|order\\.payment\\.queue\\.p[0-9]+|order\\.payment\\.dlq)$",
-            "read": "^(payment\\.events|order\\.dlx|order\\.payment\\.queue|order\\.payment\\.queue\\.p[0-9]+|order\\.payment\\.dlq)$",
+            "configure": "^(order\\.events|order\\.dlx|order\\.payment\\.queue|order\\.payment\\.queue\\.p[0-9]+|order\\.payment\\.dlq|order\\.payment\\.queue\\.new|order\\.payment\\.queue\\.known|order\\.payment\\.queue\\.p[0-9]+\\.new|order\\.payment\\.queue\\.p[0-9]+\\.known)$",
+            "write": "^(order\\.events|order\\.dlx|order\\.payment\\.queue|order\\.payment\\.queue\\.p[0-9]+|order\\.payment\\.dlq|order\\.payment\\.queue\\.new|order\\.payment\\.queue\\.known|order\\.payment\\.queue\\.p[0-9]+\\.new|order\\.payment\\.queue\\.p[0-9]+\\.known)$",
+            "read": "^(payment\\.events|order\\.dlx|order\\.payment\\.queue|order\\.payment\\.queue\\.p[0-9]+|order\\.payment\\.dlq|order\\.payment\\.queue\\.new|order\\.payment\\.queue\\.known|order\\.payment\\.queue\\.p[0-9]+\\.new|order\\.payment\\.queue\\.p[0-9]+\\.known)$",
         })
     );
     let topics = &printed["topic_permissions"];
     assert_eq!(
         topics[0],
         json!({
-            "user": "order", "vhost": "a4co", "exchange": "order.events", "write": "^order\\.", "read": "^$",
+            "user": "order", "vhost": "a4co", "exchange": "order.events", "read": "^$",
+            "write": "^(order\\.confirmed\\.v1|order\\.created\\.v1)(\\.p[0-9]+)?$",
         })
     );
     assert_eq!(
         topics[1],
         json!({
-            "user": "order", "vhost": "a4co", "exchange": "payment.events", "write": "^$", "read": "^payment\\.#",
+            "user": "order", "vhost": "a4co", "exchange": "payment.events", "write": "^$",
+            "read": "^payment\\.#(\\.p[0-9]+)?$",
         })
     );
 }

@@ -38,12 +38,13 @@ fn sent(pairs: &[(&str, &str)], content: Option<&str>) -> BasicProperties {
 /// What any CloudEvents library reads: names, values and their form are fixed for ever.
 #[test]
 fn an_event_has_the_headers_of_the_binding() {
-    let properties = encode(&event(), 12);
+    let properties = encode(&event(), Some(77), 12);
     let mut found: Vec<String> =
         lines(&properties).into_iter().map(|(name, value)| format!("{name}: {value}")).collect();
     found.sort();
     let golden = [
         "a4co-order: 12",
+        "a4co-position: 77",
         "cloudEvents:causationid: place-order",
         "cloudEvents:correlationid: a flow, ñ",
         "cloudEvents:dataschema: /schemas/order.created.v1",
@@ -60,14 +61,15 @@ fn an_event_has_the_headers_of_the_binding() {
     ];
     assert_eq!(found, golden);
     assert_eq!(*properties.delivery_mode(), Some(2), "it survives a restart");
-    assert_eq!(order(&properties), Some(12));
+    assert_eq!((number(&properties, SENT), number(&properties, POSITION)), (Some(12), Some(77)));
+    assert_eq!(source(&properties).as_deref(), Some("order"));
 }
 
 #[test]
 fn an_event_survives_being_written_and_read() {
     let plain = Envelope { traceparent: None, key_id: None, ..event() };
     for event in [event(), plain] {
-        assert_eq!(decode(&encode(&event, 1), &event.data, arrived()), Ok(event));
+        assert_eq!(decode(&encode(&event, None, 1), &event.data, arrived()), Ok(event));
     }
 }
 

@@ -5,12 +5,12 @@ use backbone::bus::{Bus, Subscription};
 use kernel::{Envelope, Secret};
 use testservers::RabbitServer;
 
-use crate::broker::{acknowledge, connect, event, number, numbers, take};
+use crate::broker::{acknowledge, connect, event, number, numbers, take, try_open};
 
 fn account(service: &str, publishes: &str, consumes: &str) -> Account {
     let member = Member {
         service: service.to_owned(),
-        publishes: vec![publishes.to_owned()],
+        publishes: vec![format!("{publishes}.counted.v1")],
         consumes: vec![consumes.to_owned()],
     };
     Account { name: service.to_owned(), members: vec![member] }
@@ -53,7 +53,7 @@ async fn an_account_does_the_work_of_its_service_and_is_refused_that_of_others()
     for partition in 0..2 {
         let own = Subscription { partition, ..reads("payment", "order") };
         let waiting = payment.backlog(&own).await.expect("it may look").waiting;
-        let mut reader = payment.open(own.clone()).await.expect("its own queue");
+        let mut reader = try_open(&payment, own.clone()).await.expect("its own queue");
         let taken = take(&mut *reader, waiting as usize).await;
         acknowledge(&mut *reader, &taken).await;
         seen.extend(numbers(&taken));
@@ -63,13 +63,16 @@ async fn an_account_does_the_work_of_its_service_and_is_refused_that_of_others()
     assert_eq!(seen, [1, 2, 3, 4, 5, 6]);
     payment.publish(vec![about_payment(7)]).await.expect("its own context");
 
-    let refused = order.publish(vec![about_payment(8)]).await.map_err(|error| error.to_string());
-    assert!(refused.as_ref().is_err_and(|said| said.contains("ACCESS_REFUSED")), "{refused:?}");
+    let undeclared = Envelope { kind: "order.weighed.v1".into(), ..event(9, 9) };
+    for foreign in [about_payment(8), undeclared] {
+        let refused = order.publish(vec![foreign]).await.map_err(|error| error.to_string());
+        assert!(refused.as_ref().is_err_and(|said| said.contains("ACCESS_REFUSED")), "{refused:?}");
+    }
     let foreign = order.open(reads("payment", "order")).await.map(drop).map_err(|error| error.to_string());
     assert!(foreign.as_ref().is_err_and(|said| said.contains("ACCESS_REFUSED")), "{foreign:?}");
     let partition = backbone::bus::partition_of(&about_payment(7).subject, 2);
-    let mut reader =
-        order.open(Subscription { partition, ..reads("order", "payment") }).await.expect("its own");
+    let own = Subscription { partition, ..reads("order", "payment") };
+    let mut reader = try_open(&order, own).await.expect("its own");
     let taken = take(&mut *reader, 1).await;
     assert_eq!(number(&taken[0].envelope), 7, "and nothing that it published itself");
 }

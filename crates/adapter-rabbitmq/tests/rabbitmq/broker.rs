@@ -88,15 +88,26 @@ pub(crate) fn subscription(partition: u32) -> Subscription {
     Subscription { consumer, service: "inventory", context: "order", partition, after: None }
 }
 
+/// Opens a consumer; a new one has caught up with nothing.
+pub(crate) async fn try_open(
+    bus: &RabbitBus,
+    subscription: Subscription,
+) -> Result<Box<dyn Consumer>, Error> {
+    match bus.open(subscription.clone()).await {
+        Err(Error::Gap { to, .. }) => bus.open(Subscription { after: Some(to), ..subscription }).await,
+        opened => opened,
+    }
+}
+
 pub(crate) async fn open(bus: &RabbitBus) -> Box<dyn Consumer> {
-    bus.open(subscription(0)).await.expect("the consumer opens")
+    try_open(bus, subscription(0)).await.expect("the consumer opens")
 }
 
 /// Opens as soon as the broker lets it.
 pub(crate) async fn open_in_the_end(bus: &RabbitBus) -> Box<dyn Consumer> {
     let give_up = Instant::now() + PATIENCE;
     loop {
-        match bus.open(subscription(0)).await {
+        match try_open(bus, subscription(0)).await {
             Ok(consumer) => return consumer,
             Err(error) => assert!(Instant::now() < give_up, "{error}"),
         }

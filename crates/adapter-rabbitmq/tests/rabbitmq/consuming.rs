@@ -2,12 +2,13 @@
 
 use adapter_rabbitmq::Options;
 use backbone::bus::{Bus, Delivery};
+use backbone::journal::Sent;
 use kernel::Duration;
-use lapin::options::QueueDeleteOptions;
+use lapin::options::{BasicQosOptions, QueueDeleteOptions};
 
 use crate::broker::{
-    QUEUE, acknowledge, backlog_becomes, bus, connect, event, events, nothing_comes, number, numbers, open,
-    options, other_client, reason, subscription, take,
+    Inbox, QUEUE, acknowledge, backlog_becomes, bus, connect, event, events, messages_of, next_of,
+    nothing_comes, number, numbers, open, options, other_client, reason, subscription, take, try_open,
 };
 
 pub(crate) async fn what_is_given_back_keeps_the_order_of_its_subject_whatever_was_acknowledged(
@@ -44,6 +45,77 @@ pub(crate) async fn what_comes_again_keeps_its_order_although_it_came_back_in_an
     wide.publish(events(10..=12)).await.expect("it is published");
     let mut consumer = open(&wide).await;
     assert_eq!(numbers(&take(&mut *consumer, 12).await), (1..=12).collect::<Vec<u128>>());
+}
+
+/// Takes everything, and lets it go back before it settles any.
+async fn peek(host: &str, count: u16) {
+    let other = other_client(host).await;
+    other.basic_qos(count, BasicQosOptions::default()).await.expect("the broker is there");
+    let mut messages = messages_of(&other, QUEUE).await;
+    for _ in 0..count {
+        next_of(&mut messages).await;
+    }
+    other.close(200, "looked".into()).await.expect("the broker is there");
+}
+
+pub(crate) async fn more_comes_again_than_a_reader_may_hold_and_keeps_its_order(host: String) {
+    let bus = connect(Options { in_flight_max: 8, ..options(&host) }).await;
+    drop(open(&bus).await);
+    bus.publish(events(1..=60)).await.expect("it is published");
+    peek(&host, 50).await;
+    // What somebody else had a look at comes behind the rest: 5 to 50, then 1 to 4.
+    peek(&host, 4).await;
+    let mut consumer = open(&bus).await;
+    let mut inbox = Inbox::default();
+    while inbox.len() < 60 {
+        let taken = take(&mut *consumer, 4).await;
+        inbox.take(&taken);
+        acknowledge(&mut *consumer, &taken).await;
+    }
+    assert!(inbox.is_in_order(), "{:?}", inbox.taken);
+    assert_eq!(inbox.repeated, 0);
+}
+
+/// Whatever the clocks of those say who published: what was refused goes out behind what is newer.
+pub(crate) async fn what_comes_again_is_in_the_order_of_its_producers_journal(host: String) {
+    let sent = |position: u64| Sent { position, envelope: event(1, position.into()) };
+    let bus = bus(&host).await;
+    let mut consumer = open(&bus).await;
+    bus.relay(vec![sent(2), sent(3)], false).await.expect("it is published");
+    bus.relay(vec![sent(1)], true).await.expect("it is published");
+    assert_eq!(numbers(&take(&mut *consumer, 3).await), [2, 3, 1]);
+    drop(consumer);
+    let mut next = open(&bus).await;
+    assert_eq!(numbers(&take(&mut *next, 3).await), [1, 2, 3]);
+}
+
+/// With more waiting than any of them may hold.
+pub(crate) async fn readers_that_take_over_from_each_other_keep_the_order_of_what_waits(host: String) {
+    let narrow = || Options { in_flight_max: 8, ..options(&host) };
+    let buses = [connect(narrow()).await, connect(narrow()).await];
+    let mut consumer = open(&buses[0]).await;
+    buses[0].publish(events(1..=200)).await.expect("it is published");
+    let mut inbox = Inbox::default();
+    for round in 0..16 {
+        let taken = take(&mut *consumer, 6).await;
+        inbox.take(&taken[..5]);
+        acknowledge(&mut *consumer, &taken[round % 2..5]).await;
+        // Of the same process, or of another one that waited for its turn.
+        consumer = match round % 3 {
+            0 => open(&buses[round % 2]).await,
+            _ => {
+                let next = open(&buses[(round + 1) % 2]).await;
+                drop(consumer);
+                next
+            }
+        };
+    }
+    while inbox.len() < 200 {
+        let taken = take(&mut *consumer, 1).await;
+        inbox.take(&taken);
+        acknowledge(&mut *consumer, &taken).await;
+    }
+    assert!(inbox.is_in_order(), "{:?}", inbox.taken);
 }
 
 pub(crate) async fn of_two_readers_the_last_is_served(host: String) {
@@ -100,7 +172,7 @@ pub(crate) async fn partitions_share_the_subjects_and_each_keeps_its_order(host:
     let mut all = Vec::new();
     for partition in 0..3 {
         let waiting = bus.backlog(&subscription(partition)).await.expect("the broker is there").waiting;
-        let mut reader = bus.open(subscription(partition)).await.expect("the partition opens");
+        let mut reader = try_open(&bus, subscription(partition)).await.expect("the partition opens");
         let own = take(&mut *reader, waiting as usize).await;
         acknowledge(&mut *reader, &own).await;
         let own: Vec<(String, u128)> =

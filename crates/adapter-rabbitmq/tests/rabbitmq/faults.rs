@@ -10,7 +10,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::broker::{
     Inbox, PATIENCE, acknowledge, backlog_becomes, bus, connect, event, events, numbers, open,
-    open_in_the_end, options, publish_in_the_end, take,
+    open_in_the_end, options, publish_in_the_end, subscription, take,
 };
 use crate::way::Way;
 
@@ -173,6 +173,8 @@ pub(crate) async fn what_was_not_acknowledged_survives_the_server_and_comes_in_o
     drop(consumer);
     restart(server).await;
     is_up(&bus, 2).await;
+    assert!(bus.lost().is_empty(), "{:?}", bus.lost());
+    assert!(bus.knows(&subscription(0)).await.expect("the broker is there"), "the mark outlasts a restart");
     let mut consumer = open_in_the_end(&bus).await;
     let first = numbers(&take(&mut *consumer, 1).await)[0];
     // What the broker had not written down when it died comes again: at least once.
@@ -181,7 +183,10 @@ pub(crate) async fn what_was_not_acknowledged_survives_the_server_and_comes_in_o
     assert_eq!(numbers(&rest), (first + 1..=20).collect::<Vec<u128>>());
 }
 
-pub(crate) async fn a_server_that_lost_its_storage_is_filled_again(server: Arc<RabbitServer>, host: String) {
+pub(crate) async fn a_server_that_lost_its_storage_is_filled_again_and_its_consumers_are_told(
+    server: Arc<RabbitServer>,
+    host: String,
+) {
     let bus = bus(&host).await;
     let mut consumer = open(&bus).await;
     bus.publish(events(1..=5)).await.expect("it is published");
@@ -198,6 +203,10 @@ pub(crate) async fn a_server_that_lost_its_storage_is_filled_again(server: Arc<R
     // As `republish --from` does, out of the journal: the queues are there before the first event.
     bus.republish(events(1..=5)).await.expect("it is published");
     publish_in_the_end(&bus, &events(6..=7)).await;
+    let lost: Vec<String> = bus.lost().into_iter().map(|lost| lost.context).collect();
+    assert_eq!(lost, ["order", "shipping"], "each context once");
+    assert!(!bus.knows(&subscription(0)).await.expect("the broker is there"));
+    assert!(matches!(bus.open(subscription(0)).await, Err(Error::Gap { .. })));
     let mut consumer = open_in_the_end(&bus).await;
     assert_eq!(numbers(&take(&mut *consumer, 7).await), (1..=7).collect::<Vec<u128>>());
 }

@@ -7,6 +7,7 @@ mod conformance;
 mod consuming;
 mod dead_letters;
 mod faults;
+mod gap;
 mod publishing;
 mod shared;
 mod way;

@@ -9,7 +9,7 @@ use kernel::Duration;
 use testservers::RabbitServer;
 
 use crate::broker::server;
-use crate::{consuming, dead_letters, faults, publishing};
+use crate::{consuming, dead_letters, faults, gap, publishing};
 
 /// One promise may take this long.
 const TIME_MAX: Duration = Duration::from_secs(120);
@@ -61,11 +61,16 @@ async fn what_is_published_delivered_and_given_up_keeps_its_promises() {
         publishing::a_queue_that_differs_is_refused_by_what_differs,
         consuming::what_is_given_back_keeps_the_order_of_its_subject_whatever_was_acknowledged,
         consuming::what_comes_again_keeps_its_order_although_it_came_back_in_another,
+        consuming::more_comes_again_than_a_reader_may_hold_and_keeps_its_order,
+        consuming::what_comes_again_is_in_the_order_of_its_producers_journal,
+        consuming::readers_that_take_over_from_each_other_keep_the_order_of_what_waits,
         consuming::of_two_readers_the_last_is_served,
         consuming::a_reader_of_another_process_takes_over_when_the_first_one_goes,
         consuming::positions_grow_over_readers,
         consuming::partitions_share_the_subjects_and_each_keeps_its_order,
         consuming::a_cancelled_subscription_is_told_and_made_anew,
+        gap::a_new_consumer_stands_still_until_it_has_caught_up_once_for_all,
+        gap::a_queue_that_somebody_deleted_is_a_gap_whoever_made_it_again,
         dead_letters::an_event_of_another_client_arrives_with_what_it_says,
         dead_letters::what_nobody_can_read_goes_to_the_dead_letters_whole_and_holds_up_nothing,
         dead_letters::an_event_that_was_sent_to_the_wrong_partition_goes_to_the_dead_letters,
@@ -84,7 +89,7 @@ async fn a_bus_whose_server_fails_keeps_its_promises() {
         faults::a_server_that_takes_no_messages_is_unavailable_and_says_so,
         faults::a_server_that_is_killed_in_mid_stream_loses_nothing_and_no_subject_its_order,
         faults::what_was_not_acknowledged_survives_the_server_and_comes_in_order,
-        faults::a_server_that_lost_its_storage_is_filled_again,
+        faults::a_server_that_lost_its_storage_is_filled_again_and_its_consumers_are_told,
     ])
     .await;
 }

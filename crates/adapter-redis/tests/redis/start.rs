@@ -51,9 +51,32 @@ async fn without_tls_an_address_that_asks_for_it_is_refused() {
     assert!(error.contains("built without it"), "{error}");
 }
 
+/// A server that speaks TLS alone, with the certificate and key that it has; `clients` says whether it
+/// asks for theirs.
+#[cfg(feature = "tls")]
+fn encrypted(certificate: &str, key: &str, clients: &str) -> Option<(RedisServer, String)> {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    drop(listener);
+    let settings = [
+        ["--tls-port", &port],
+        ["--tls-cert-file", certificate],
+        ["--tls-key-file", key],
+        ["--tls-ca-cert-file", certificate],
+        ["--tls-auth-clients", clients],
+    ];
+    match RedisServer::start_with(&settings.concat()) {
+        Ok(server) => Some((server, format!("rediss://localhost:{port}"))),
+        Err(missing) => {
+            skip(&missing);
+            None
+        }
+    }
+}
+
 #[cfg(feature = "tls")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn over_tls_the_servers_certificate_counts() {
+async fn over_tls_certificates_count_on_both_sides() {
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str, text: String| {
         let path = folder.path().join(name);
@@ -63,26 +86,14 @@ async fn over_tls_the_servers_certificate_counts() {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let (certificate, key) =
         (file("cert.pem", made.cert.pem()), file("key.pem", made.signing_key.serialize_pem()));
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port().to_string();
-    drop(listener);
-    let settings = [
-        "--tls-port",
-        &port,
-        "--tls-cert-file",
-        &certificate,
-        "--tls-key-file",
-        &key,
-        "--tls-auth-clients",
-        "no",
-    ];
-    let _server = match RedisServer::start_with(&settings) {
-        Ok(server) => server,
-        Err(missing) => return skip(&missing),
-    };
-    let address = format!("rediss://localhost:{port}");
-    assert!(replica(at(&address)).await.is_err(), "nobody knows this authority");
-    let known = Options { authority: Some(certificate.into()), ..at(&address) };
-    let replica = replica(known).await.unwrap();
-    assert_eq!(replica.claims.once("token", now().plus(LONG)).await, Ok(true));
+    let authority = Some(certificate.clone().into());
+    let identity = Some((certificate.clone().into(), key.clone().into()));
+    for (clients, is_let_in) in [("no", true), ("yes", false)] {
+        let Some((_server, address)) = encrypted(&certificate, &key, clients) else { return };
+        assert!(replica(at(&address)).await.is_err(), "nobody knows this authority");
+        let known = Options { authority: authority.clone(), ..at(&address) };
+        assert_eq!(replica(known.clone()).await.is_ok(), is_let_in, "without our certificate");
+        let replica = replica(Options { identity: identity.clone(), ..known }).await.unwrap();
+        assert_eq!(replica.claims.once("token", now().plus(LONG)).await, Ok(true));
+    }
 }

@@ -20,6 +20,9 @@ fn indexes(store: &Store) -> Vec<String> {
     statement.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
 }
 
+/// What is rebuilt here.
+const ALONE: &[&Collection] = &[&NOTES];
+
 static PRICED: Collection = Collection {
     name: "notes",
     columns: &[Column::indexed("title", ColumnKind::Text), Column::indexed("price", ColumnKind::Money)],
@@ -112,10 +115,11 @@ async fn reports_see_documents_columns_and_child_lists_through_plain_views() {
         vec![("a".to_owned(), 0, "{\"n\":1}".to_owned()), ("a".to_owned(), 1, "{\"n\":2}".to_owned())];
     assert_eq!(look(&store), (expected_row.clone(), lines.clone()));
     // The views follow the collection through a rebuild.
-    opened.shadow(&NOTES, ShadowStep::Begin).await.unwrap();
+    opened.shadow(ALONE, ShadowStep::Begin { shadow: "s".to_owned() }).await.unwrap();
     let rebuilt = Put { shadow: true, ..note("a", Expected::Any, "title") };
     committed(&opened, backbone::commit::Commit { puts: vec![rebuilt], ..Default::default() }).await;
-    opened.shadow(&NOTES, ShadowStep::Swap { consumer: "p".to_owned(), position: 0 }).await.unwrap();
+    let (consumer, shadow) = ("p".to_owned(), "s".to_owned());
+    opened.shadow(ALONE, ShadowStep::Swap { consumer, shadow, fence: None }).await.unwrap();
     assert_eq!(look(&store), (expected_row, lines));
     assert_eq!(indexes(&store).len(), 1);
 }
@@ -167,7 +171,7 @@ async fn a_shadow_of_an_older_declaration_is_forgotten() {
     let directory = tempfile::tempdir().unwrap();
     let store = open(directory.path());
     let opened = journal(&store).await;
-    opened.shadow(&NOTES, ShadowStep::Begin).await.unwrap();
+    opened.shadow(ALONE, ShadowStep::Begin { shadow: "s".to_owned() }).await.unwrap();
     assert!(open_with(&store, &PRICED).await.is_none());
     let put = Put { shadow: true, ..note("a", Expected::Any, "x") };
     let commit = backbone::commit::Commit { puts: vec![put], ..Default::default() };

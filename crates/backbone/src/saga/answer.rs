@@ -87,3 +87,25 @@ pub enum Operator {
         reason: String,
     },
 }
+
+impl Operator {
+    /// Its name in routes, answers and the audit.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Operator::Retry => "retry",
+            Operator::Skip { .. } => "skip",
+            Operator::MarkDone { .. } => "done",
+            Operator::Compensate { .. } => "compensate",
+        }
+    }
+
+    /// Why, where it must be said.
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            Operator::Retry => None,
+            Operator::Skip { reason } | Operator::MarkDone { reason } | Operator::Compensate { reason } => {
+                Some(reason)
+            }
+        }
+    }
+}

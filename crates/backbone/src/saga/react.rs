@@ -402,7 +402,8 @@ impl<S: Saga> Run<'_, S> {
 
     fn operate(&mut self, act: Operator) {
         let blocked = self.instance.undo.iter().position(|undo| undo.status == UndoStatus::Blocked);
-        self.note("operator", Some(format!("{act:?}")));
+        let reason = act.reason().map_or_else(String::new, |reason| format!(": {reason}"));
+        self.note("operator", Some(format!("{}{reason}", act.name())));
         match (act, blocked) {
             (Operator::Compensate { reason }, None) => self.abort(reason),
             (_, None) if self.instance.phase != Phase::Blocked => {}
@@ -413,8 +414,12 @@ impl<S: Saga> Run<'_, S> {
                 }
                 self.next_undo();
             }
-            (Operator::Skip { .. } | Operator::MarkDone { .. }, Some(index)) => {
+            (Operator::Skip { .. }, Some(index)) => {
                 self.instance.undo[index].status = UndoStatus::Skipped;
+                self.next_undo();
+            }
+            (Operator::MarkDone { .. }, Some(index)) => {
+                self.instance.undo[index].status = UndoStatus::Done;
                 self.next_undo();
             }
             (Operator::Retry, None) => {

@@ -8,8 +8,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::operating::{open_acts, refused};
 use super::react::{Happening, instance, react};
-use super::{Answer, Direction, Instance, InstanceOf, Operator, Outcome, PendingCall, Saga};
+use super::{
+    Answer, AnyInstance, Direction, Instance, InstanceOf, Operator, Outcome, PendingCall, Phase, Saga,
+};
 use crate::outcome::{Refusal, Rejection};
 use crate::timer::TimerHandler;
 use crate::workspace::Workspace;
@@ -53,7 +56,7 @@ pub struct CallKey {
 
 type Perform = Arc<dyn Fn(Value, CallKey) -> BoxFuture<'static, Result<Value, CallFailure>> + Send + Sync>;
 type Replied = fn(Uuid, &str, &Result<Value, CallFailure>, &mut Workspace<'_>) -> Result<(), Refusal>;
-type Operate = fn(Uuid, Operator, &mut Workspace<'_>) -> Result<(), Refusal>;
+type Operate = fn(Uuid, Operator, &mut Workspace<'_>) -> Result<Phase, Refusal>;
 
 /// A saga as the engine sees it.
 #[derive(Clone)]
@@ -66,8 +69,11 @@ pub struct SagaRegistration {
     pub perform: Perform,
     /// Takes in what a call gave.
     pub replied: Replied,
-    /// Lets an operator act.
+    /// Lets an operator act, and gives the phase that follows; a conflict where the act makes no
+    /// sense just now.
     pub operate: Operate,
+    /// The names of the acts that make sense just now.
+    pub open_acts: fn(&AnyInstance) -> Vec<&'static str>,
     /// Its deadline.
     pub timer: TimerHandler,
 }
@@ -112,10 +118,17 @@ impl SagaRegistration {
             steps,
             perform: Arc::new(perform),
             replied: replied::<S>,
-            operate: |id, act, ws| match ws.happen::<S>(id, Happening::Operator(act))? {
-                true => Ok(()),
-                false => Err(Rejection::not_found("no-such-saga", "there is no such saga").into()),
+            operate: |id, act, ws| {
+                let Some(found) = ws.saga::<S>(id)? else {
+                    return Err(Rejection::not_found("no-such-saga", "there is no such saga").into());
+                };
+                if let Some(rejection) = refused::<S, _, _>(&found, &act) {
+                    return Err(rejection.into());
+                }
+                ws.settle::<S>(found.as_ref().clone(), Happening::Operator(act))?;
+                Ok(ws.saga::<S>(id)?.map_or(found.phase, |operated| operated.phase))
             },
+            open_acts: open_acts::<S, Value, Value>,
             timer,
         }
     }

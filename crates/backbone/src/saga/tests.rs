@@ -15,6 +15,7 @@ use crate::workspace::Workspace;
 
 mod definition;
 mod forward;
+mod operating;
 mod trace;
 mod undo;
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use backbone::commit::{Commit, Expected};
-use backbone::journal::Sent;
+use backbone::journal::{Sent, Sought};
 use futures::future::{join, join_all};
 use kernel::{Duration, Envelope};
 
@@ -182,6 +182,63 @@ pub(super) async fn polling_relay(world: World) -> Result<(), String> {
             seen.iter().filter(|s| s.envelope.subject == subject).map(|s| s.envelope.id).collect();
         equal("the events of a writer", ids.len(), written(writer))?;
         ensure(ids.is_sorted(), "a writer's events came out of order")?;
+    }
+    Ok(())
+}
+
+/// Twelve events in three flows, of two keys and two types, with another service's between them.
+async fn flows(world: &World) -> Result<Handle, String> {
+    let (journal, payment) = (world.journal("order").await?, world.journal("payment").await?);
+    for number in 1..=12u128 {
+        let mut event = sample::public("order", 1 + number % 2, number);
+        event.correlation_id = format!("flow-{}", number % 3);
+        event.time = event.time.plus(Duration::from_secs(number as u64));
+        event.kind = if number > 6 { "order.later.v1".to_owned() } else { event.kind };
+        committed(journal.submit(publishing(vec![event.clone()])).await)?;
+        let theirs = Envelope { source: "payment".to_owned(), id: sample::id(100 + number).into(), ..event };
+        committed(payment.submit(publishing(vec![theirs])).await)?;
+    }
+    Ok(journal)
+}
+
+pub(super) async fn sought(world: World) -> Result<(), String> {
+    let journal = flows(&world).await?;
+    let all = journal.outgoing(0, 100).await.shown("reading")?;
+    let everything = Sought { upto: u64::MAX, limit: 100, ..Sought::default() };
+    let flow = Some("flow-1".to_owned());
+    for sought in [
+        everything.clone(),
+        Sought { correlation: flow.clone(), ..everything.clone() },
+        Sought { correlation: flow.clone(), limit: 2, ..everything.clone() },
+        Sought {
+            correlation: flow.clone(),
+            after: all[3].position,
+            upto: all[9].position,
+            ..everything.clone()
+        },
+        Sought { kind: Some("order.later.v1".to_owned()), ..everything.clone() },
+        Sought {
+            subject: Some(sample::id(2).to_string()),
+            after: all[0].position,
+            limit: 3,
+            ..everything.clone()
+        },
+        Sought {
+            kind: Some("order.counted.v1".to_owned()),
+            subject: Some(sample::id(1).to_string()),
+            correlation: flow,
+            ..everything.clone()
+        },
+        Sought { correlation: Some("never".to_owned()), ..everything.clone() },
+        Sought { from: Some(all[7].envelope.time), limit: 3, ..everything.clone() },
+        Sought { upto: all[1].position, ..everything.clone() },
+        Sought { after: all[5].position, upto: all[5].position, ..everything },
+    ] {
+        let between = all.iter().filter(|sent| sent.position > sought.after && sent.position <= sought.upto);
+        let expected: Vec<Sent> =
+            between.filter(|sent| sought.wants(&sent.envelope)).take(sought.limit).cloned().collect();
+        let found = journal.published(sought.clone()).await.shown("looking")?;
+        equal(&format!("{sought:?}"), found, expected)?;
     }
     Ok(())
 }

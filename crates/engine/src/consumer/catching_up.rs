@@ -1,6 +1,7 @@
-//! A broker that lost, by its limits, what a consumer has not had: the consumer stands still, and
-//! takes what it missed out of the producers' journals. It goes through the same lanes, the inbox
-//! drops what was taken before, and only then the broker is read on (communication.md, Consumers).
+//! A broker that lost what a consumer has not had, or that keeps nothing for one that is new: the
+//! consumer stands still, and takes what it missed out of the producers' journals. It goes through the
+//! same lanes, the inbox drops what was taken before, and only then the broker is read on
+//! (communication.md, Consumers).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use backbone::module::Beginning;
 use backbone::system::{CatchingUp, Standing};
 use kernel::Timestamp;
 
+use super::retrying::Pace;
 use super::{Consumer, PARKED_MAX, WINDOW, standing};
 use crate::lanes::Lanes;
 use crate::recovery;
@@ -35,16 +37,26 @@ impl Consumer {
         to: u64,
         shutdown: Option<&Shutdown>,
     ) -> Result<(), String> {
-        tracing::error!(
-            consumer = self.name,
-            partition = self.partition,
-            from,
-            to,
-            "the broker has lost what this consumer has not had: it stands still and catches up from the journals"
-        );
-        self.signs.catches_up(true);
+        let found = standing::find(self).await?;
+        let (consumer, partition) = (&self.name, self.partition);
+        if found.is_some() {
+            tracing::error!(
+                consumer,
+                partition,
+                from,
+                to,
+                "the broker has lost what this consumer has not had: it stands still and catches up from the journals"
+            );
+            self.signs.catches_up(true);
+        } else {
+            tracing::info!(
+                consumer,
+                partition,
+                "a new consumer takes from the journals what was published before it"
+            );
+        }
         self.standings.pause();
-        let mut closing = self.begin_closing(from, to).await?;
+        let mut closing = self.begin_closing(found, from, to).await?;
         for producer in self.producers() {
             closing.read(producer, shutdown).await?;
         }
@@ -60,9 +72,13 @@ impl Consumer {
         self.reactions.values().map(|reaction| reaction.event.producer).collect()
     }
 
-    async fn begin_closing(&self, from: u64, to: u64) -> Result<Closing<'_>, String> {
+    async fn begin_closing(
+        &self,
+        found: Option<Standing>,
+        from: u64,
+        to: u64,
+    ) -> Result<Closing<'_>, String> {
         let now = self.host.environment().clock.now();
-        let found = standing::find(self).await?;
         let oldest = now.minus(REMEMBERED);
         let unknown = Standing {
             place: self.place(),
@@ -121,8 +137,13 @@ impl Closing<'_> {
             let page = page.map_err(|e| e.to_string())?;
             let Some(last) = page.last() else { return Ok(()) };
             let (position, time) = (last.position, last.envelope.time);
+            let not_before = match consumer.beginning {
+                Beginning::Stream => Timestamp::default(),
+                Beginning::Now => self.standing.since,
+            };
             let mine = page.into_iter().map(|sent| sent.envelope).filter(|envelope| {
-                envelope.context() == consumer.context
+                envelope.time >= not_before
+                    && envelope.context() == consumer.context
                     && consumer.is_mine(&envelope.subject)
                     && consumer.handles(&envelope.kind)
             });
@@ -152,10 +173,7 @@ impl Closing<'_> {
             consumer.take(deliveries, 0, &mut self.lanes).await?;
         }
         // What waits for its retry does not wait for the end of the gap.
-        for subject in self.lanes.due(clock.now()) {
-            consumer.retry(&subject, &mut self.lanes).await?;
-        }
-        Ok(())
+        consumer.take_turn(&mut self.lanes, &mut Pace::begin(clock.now())).await
     }
 
     /// Notes how far it has come.

@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use backbone::bus::Delivery;
 use backbone::journal::{Stored, Want};
 use backbone::system::{STANDINGS, Standing};
-use kernel::{Duration, Timestamp};
+use kernel::{Duration, Envelope, Timestamp};
 
 use super::Consumer;
 
@@ -61,6 +61,11 @@ impl Standings {
     /// It does not read: nothing is noted here until it begins again.
     pub(super) fn pause(&self) {
         self.lock().since = None;
+    }
+
+    /// Whether it has had an event of the same producer that is later.
+    pub(super) fn has_had_later(&self, event: &Envelope) -> bool {
+        self.lock().had.get(&event.source).is_some_and(|had| event.time < *had)
     }
 
     /// Takes note of deliveries that are about to be committed; gives what is to be written with

@@ -1,4 +1,6 @@
-//! Where a projection's facts come from: the service's own history, or a context of the bus.
+//! Where a projection's facts come from: the service's own history, or a context. A projection stands at
+//! a position, and is rebuilt from the first fact on. A log that is read by position gives it both;
+//! behind a broker, which numbers and forgets as it likes, the producer's journal does.
 
 use std::sync::Arc;
 
@@ -8,8 +10,13 @@ use backbone::projection::{Fact, Follows, Projection};
 use backbone::system::KeptEvent;
 use kernel::{Duration, Envelope};
 
-use super::{BATCH, checkpoint_name};
+use super::BATCH;
 use crate::host::Host;
+
+/// What a projection is called as a reader of the bus.
+pub(crate) fn consumer_name(service: &str, projection: &str) -> String {
+    format!("{service}-projection-{projection}")
+}
 
 /// A fact with its position.
 pub(super) enum Owned {
@@ -63,8 +70,16 @@ impl Owned {
 
 /// Facts in order.
 pub(super) enum Feed {
-    Own { after: u64 },
+    Own {
+        after: u64,
+    },
     Bus(Box<dyn Reader>),
+    /// What a producer's journal holds of a context.
+    Journal {
+        producer: &'static str,
+        context: &'static str,
+        after: u64,
+    },
 }
 
 impl Feed {
@@ -76,9 +91,12 @@ impl Feed {
     ) -> Result<Self, String> {
         match projection.follows {
             Follows::Own => Ok(Feed::Own { after }),
-            Follows::Context(context) => {
+            Follows::Context { context, producer } if !bus.capabilities().reads_by_position => {
+                Ok(Feed::Journal { producer, context, after })
+            }
+            Follows::Context { context, .. } => {
                 let subscription = Subscription {
-                    consumer: format!("{}-{}", host.service(), checkpoint_name(projection)),
+                    consumer: consumer_name(host.service(), projection.name),
                     service: host.service(),
                     context,
                     partition: 0,
@@ -105,6 +123,21 @@ impl Feed {
                 *after = facts.last().map_or(*after, |last| last.position);
                 Ok(facts.into_iter().map(|fact| Owned::Own(Box::new(fact))).collect())
             }
+            Feed::Journal { producer, context, after } => loop {
+                let page = host.storage().published_by(producer, *after, BATCH).await;
+                let page = page.map_err(|e| e.to_string())?;
+                let Some(last) = page.last() else {
+                    host.environment().clock.sleep(wait).await;
+                    return Ok(Vec::new());
+                };
+                *after = last.position;
+                let of_context = page.into_iter().filter(|sent| sent.envelope.context() == *context);
+                let facts: Vec<Owned> =
+                    of_context.map(|sent| Owned::Public(sent.position, Arc::new(sent.envelope))).collect();
+                if !facts.is_empty() {
+                    return Ok(facts);
+                }
+            },
             Feed::Bus(reader) => {
                 let clock = host.environment().clock.clone();
                 tokio::select! {

@@ -4,11 +4,30 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, MutexGuard, Notify};
 
-/// The turn at a projection. What is inside changes whenever somebody else than the running
-/// projection wrote to its read model: what that one remembers is no longer true.
-pub(crate) type Gate = Arc<Mutex<u64>>;
+/// The turn at a projection.
+#[derive(Default)]
+pub(crate) struct Turns {
+    turn: Mutex<u64>,
+    bell: Notify,
+}
+
+/// The gate at which those who want a turn wait.
+pub(crate) type Gate = Arc<Turns>;
+
+impl Turns {
+    /// Waits for a turn. What is inside changes whenever somebody else than the running projection
+    /// wrote to its read model: what that one remembers is no longer true.
+    pub(crate) async fn lock(&self) -> MutexGuard<'_, u64> {
+        self.turn.lock().await
+    }
+
+    /// Rung when an operator asks something of the projection.
+    pub(crate) fn bell(&self) -> &Notify {
+        &self.bell
+    }
+}
 
 /// The gates of a service's projections.
 #[derive(Default)]

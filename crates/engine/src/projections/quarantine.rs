@@ -4,13 +4,13 @@
 
 use std::collections::BTreeMap;
 
-use backbone::Document;
 use backbone::collection::{ColumnValue, LIMIT_MAX, Query};
 use backbone::journal::{self, Journal};
-use backbone::system::{DEAD_LETTERS, DeadLetter};
+use backbone::system::DeadLetter;
 use backbone::work::Origin;
 use backbone::workspace::{Draft, Key, Slot, States, Workspace};
 
+use super::side::Side;
 use crate::host::Host;
 
 /// How many keys may be in quarantine before the projection stops: then it is the projection that
@@ -24,10 +24,14 @@ pub(super) struct Quarantine {
 }
 
 impl Quarantine {
-    /// Reads it from the dead letters of `consumer`.
-    pub(super) async fn load(journal: &dyn Journal, consumer: &str) -> Result<Self, journal::Error> {
+    /// Reads it from the records of a side.
+    pub(super) async fn load(
+        journal: &dyn Journal,
+        side: Side,
+        consumer: &str,
+    ) -> Result<Self, journal::Error> {
         let mut quarantine = Self::default();
-        for letter in records(journal, consumer).await? {
+        for letter in records(journal, side, consumer).await? {
             // The records come in the order of their positions: a key's first one counts.
             quarantine.letters.entry(letter.event.subject.clone()).or_insert(letter);
         }
@@ -52,13 +56,14 @@ impl Quarantine {
     }
 }
 
-/// All records of a projection, by position.
+/// All records of one side of a projection, by position.
 pub(super) async fn records(
     journal: &dyn Journal,
+    side: Side,
     consumer: &str,
 ) -> Result<Vec<DeadLetter>, journal::Error> {
     let mut letters = Vec::new();
-    let mut query = Query::all(&DEAD_LETTERS).equal("consumer", consumer);
+    let mut query = Query::all(side.records()).equal("consumer", consumer);
     loop {
         let page = journal.find(query.clone()).await?;
         let full = page.len() == LIMIT_MAX;
@@ -86,17 +91,14 @@ impl States for Nothing {
 /// Records to write and records to remove, as a draft; one in both is written.
 pub(super) fn draft<'l>(
     host: &Host,
+    side: Side,
     removed: impl IntoIterator<Item = &'l DeadLetter>,
     written: impl IntoIterator<Item = &'l DeadLetter>,
 ) -> Draft {
     let environment = host.environment();
     let mut ws = Workspace::new(&Nothing, &*environment.ids, environment.clock.now(), Origin::default());
-    for letter in removed {
-        ws.delete::<DeadLetter>(letter.id());
-    }
-    for letter in written {
-        ws.overwrite(letter.clone());
-    }
+    removed.into_iter().for_each(|letter| side.remove(letter, &mut ws));
+    written.into_iter().for_each(|letter| side.write(letter, &mut ws));
     ws.into_draft()
 }
 

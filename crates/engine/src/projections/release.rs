@@ -5,13 +5,13 @@ use backbone::Document;
 use backbone::bus::Bus;
 use backbone::journal::{Stored, Want};
 use backbone::outcome::Rejection;
-use backbone::projection::Follows;
 use backbone::system::{DEAD_LETTERS, DeadLetter};
 use backbone::work::Error;
 
 use super::feed::{Feed, Owned};
 use super::fold::{Folded, Folder, seal, write};
 use super::quarantine::{self, Quarantine};
+use super::side::Side;
 use super::{POLL, checkpoint_name, fold_loading};
 use crate::cache::Cache;
 use crate::host::Host;
@@ -48,9 +48,6 @@ pub(crate) async fn release(
 ) -> Result<(), Error> {
     let Folder { host, projection } = *folder;
     let down = |e: backbone::journal::Error| Error::Unavailable(e.to_string());
-    if matches!(projection.follows, Follows::Context(_)) && !bus.capabilities().reads_by_position {
-        return Err(rebuild_instead("this bus does not give past events of one key again").into());
-    }
     let gate = host.gate(projection.name);
     let mut turn = gate.lock().await;
     let letter = find(host, id).await?;
@@ -78,14 +75,14 @@ pub(crate) async fn release(
         return Err(rebuild_instead("the record does not tell what of the key was folded since").into());
     }
     let mut cache = Cache::new(4 * FACTS_MAX);
-    let folded = fold_loading(folder, &mut cache, &Quarantine::default(), &facts).await;
+    let folded = fold_loading(folder, Side::Live, (&mut cache, &Quarantine::default()), &facts).await;
     let Folded { mut draft, mut letters } = folded.map_err(Error::Unavailable)?;
     let again = letters.values_mut().find(|found| found.position == letter.position).map(|found| {
         found.attempts = letter.attempts + 1;
         found.first_failed_at = letter.first_failed_at;
         found.error.clone()
     });
-    draft.changes.extend(quarantine::draft(host, [&letter], letters.values()).changes);
+    draft.changes.extend(quarantine::draft(host, Side::Live, [&letter], letters.values()).changes);
     let what = if refold == Refold::WithIt { "retry" } else { "discard" };
     let outcome = if again.is_some() { "still poisonous" } else { "folded again" };
     draft.changes.extend(by.draft(host, (what, id, outcome)).changes);

@@ -11,7 +11,7 @@ use backbone::journal::{self, Sent, Stored, Want};
 use backbone::system::{REPUBLISHING, Republishing};
 use backbone::work::{Commands, Error, Origin, Work};
 use backbone::workspace::Workspace;
-use kernel::{Envelope, Timestamp};
+use kernel::Timestamp;
 use serde_json::Value;
 use tracing::Span;
 
@@ -199,10 +199,9 @@ impl Relay<'_> {
                 self.host.journal().outgoing(asked.position, BATCH).await.map_err(|e| e.to_string())?;
             let batch: Vec<Sent> = batch.into_iter().take_while(|sent| sent.position <= until).collect();
             let to = batch.last().map(|last| last.position);
-            let events: Vec<Envelope> = batch.into_iter().map(|sent| sent.envelope).collect();
-            let count = events.len() as u64;
+            let count = batch.len() as u64;
             if to.is_some() {
-                self.bus.republish(events).await.map_err(|e| e.to_string())?;
+                self.bus.relay(batch, true).await.map_err(|e| e.to_string())?;
             }
             self.come_to(asked.turn, until, to.map(|to| (to, count))).await?;
             if to.is_none() {

@@ -4,6 +4,7 @@ mod engine;
 mod ephemeral;
 mod migrate;
 mod observability;
+mod operators;
 mod privacy;
 mod projections;
 mod python;

@@ -24,7 +24,10 @@ async fn rebuild(market: &TestMarket, service: &str, name: &str) -> u64 {
     loop {
         let rebuild = shown(market, name).await["rebuild"].clone();
         match rebuild["state"].as_str() {
-            Some("done") => return rebuild["facts"].as_u64().unwrap(),
+            Some("done") => {
+                assert_eq!(rebuild["swapped"], true, "{rebuild}");
+                return rebuild["facts"].as_u64().unwrap();
+            }
             Some("running") => tokio::time::sleep(std::time::Duration::from_millis(20)).await,
             _ => panic!("{rebuild}"),
         }

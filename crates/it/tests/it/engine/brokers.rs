@@ -152,3 +152,29 @@ async fn a_broker_that_loses_its_storage_is_made_again_and_filled_while_the_proc
     assert_eq!((again.published, again.is_under_way()), (8, false));
     process.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_consumer_that_was_deleted_at_the_broker_misses_nothing_and_takes_nothing_twice() {
+    let servers = match Servers::start() {
+        Ok(servers) => servers,
+        Err(missing) => return skip(&missing),
+    };
+    let process = servers.process(probe_module(Arc::default()), 10).await;
+    process.ping(1..=20).await;
+    process.until_seen(20).await;
+    // While it reads, and the stream has what comes next.
+    servers.nats.tell("$JS.API.CONSUMER.DELETE.PROBES.probe-probe");
+    process.ping(21..=24).await;
+    process.until_seen(24).await;
+    process.stop().await;
+    // While nothing reads, and the stream has lost it by the time the consumer is made again.
+    servers.nats.tell("$JS.API.CONSUMER.DELETE.PROBES.probe-probe");
+    let publisher = servers.process(silent(), 10).await;
+    publisher.ping(25..=60).await;
+    publisher.stop().await;
+    let process = servers.process(probe_module(Arc::default()), 10).await;
+    process.until_seen(60).await;
+    process.ping(61..=62).await;
+    process.until_seen(62).await;
+    process.stop().await;
+}

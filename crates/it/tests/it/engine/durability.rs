@@ -8,9 +8,11 @@ use backbone::work::{Error, Idempotency, Origin, Work};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::probe::{Bench, Orders, Ping, SEEN, Seen};
+use super::bench::Bench;
+use super::place::Place;
+use super::probe::{Orders, Ping, SEEN, Seen};
 
-fn place(key: Uuid, idempotency: Option<Idempotency>) -> Work {
+fn asked(key: Uuid, idempotency: Option<Idempotency>) -> Work {
     Work::new("place", Origin::default(), move |ws| {
         ws.publish(Ping { key, n: 1, secret: "s".to_owned().into() });
         Ok(json!({"made": ws.uuid()}))
@@ -18,25 +20,23 @@ fn place(key: Uuid, idempotency: Option<Idempotency>) -> Work {
     .idempotent(idempotency)
 }
 
-#[tokio::test]
-async fn a_repeated_request_gets_the_first_answer_and_another_body_is_refused() {
-    let directory = tempfile::tempdir().unwrap();
+pub(super) async fn a_repeated_request_gets_the_first_answer_and_another_body_is_refused(place: Place) {
     let orders = Arc::new(Orders::default());
-    let bench = Bench::probe(directory.path(), &orders).await;
+    let bench = Bench::probe(&place, &orders).await;
     let key = Uuid::now_v7();
     let named = |fingerprint| Some(Idempotency { key: "POST /x|me|1".to_owned(), fingerprint });
-    let first = bench.context.commands.execute(place(key, named(1))).await.unwrap();
-    let again = bench.context.commands.execute(place(key, named(1))).await.unwrap();
+    let first = bench.context.commands.execute(asked(key, named(1))).await.unwrap();
+    let again = bench.context.commands.execute(asked(key, named(1))).await.unwrap();
     assert_eq!(first.answer, again.answer);
     assert!(again.repeated && !first.repeated);
-    let other = bench.context.commands.execute(place(key, named(2))).await;
+    let other = bench.context.commands.execute(asked(key, named(2))).await;
     assert!(matches!(other, Err(Error::KeyReused)), "{other:?}");
     bench.until_seen(key, &[1]).await;
 
     // And after a restart.
     bench.stop().await;
-    let bench = Bench::probe(directory.path(), &orders).await;
-    let again = bench.context.commands.execute(place(key, named(1))).await.unwrap();
+    let bench = Bench::probe(&place, &orders).await;
+    let again = bench.context.commands.execute(asked(key, named(1))).await.unwrap();
     assert_eq!(first.answer, again.answer);
     bench.until_seen(key, &[1]).await;
     bench.stop().await;
@@ -48,7 +48,7 @@ async fn two_hundred_at_once_on_one_document_lose_nothing_and_share_syncs() {
     let orders = Arc::new(Orders::default());
     let bench = Bench::probe(directory.path(), &orders).await;
     let key = Uuid::now_v7();
-    let before = bench.store.stats();
+    let before = bench.store().stats();
     let all = (0..200u64).map(|n| {
         let commands = bench.context.commands.clone();
         async move {
@@ -65,7 +65,7 @@ async fn two_hundred_at_once_on_one_document_lose_nothing_and_share_syncs() {
     });
     futures::future::join_all(all).await;
     assert_eq!(bench.seen(key).await.len(), 200);
-    let after = bench.store.stats();
+    let after = bench.store().stats();
     assert!(
         after.syncs - before.syncs < 40,
         "{} syncs for 200 commits of one document",
@@ -90,11 +90,9 @@ async fn change_behind(bench: &Bench, seen: Seen, from: u64) {
     assert!(matches!(written, Ok(Outcome::Committed { .. })), "{written:?}");
 }
 
-#[tokio::test]
-async fn what_was_decided_on_something_that_has_changed_is_decided_again() {
-    let directory = tempfile::tempdir().unwrap();
+pub(super) async fn what_was_decided_on_something_that_has_changed_is_decided_again(place: Place) {
     let orders = Arc::new(Orders::default());
-    let bench = Bench::probe(directory.path(), &orders).await;
+    let bench = Bench::probe(&place, &orders).await;
     let (read, written) = (Uuid::now_v7(), Uuid::now_v7());
     bench.ping(&[(read, 1)]).await;
     bench.until_seen(read, &[1]).await;

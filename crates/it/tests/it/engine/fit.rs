@@ -14,7 +14,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::probe::{Bench, Orders, Ping, SEEN, Seen, probe_module};
+use super::bench::Bench;
+use super::place::Place;
+use super::probe::{Orders, Ping, SEEN, Seen, probe_module};
 
 /// An aggregate that keeps what it is told.
 struct Diary;
@@ -101,11 +103,9 @@ fn assert_too_large(refused: &Error, what: &str) {
     assert!(rejection.message.contains(what), "{}", rejection.message);
 }
 
-#[tokio::test]
-async fn a_command_that_makes_an_oversize_event_is_refused_and_nothing_is_stored() {
-    let directory = tempfile::tempdir().unwrap();
+pub(super) async fn a_command_that_makes_an_oversize_event_is_refused_and_nothing_is_stored(place: Place) {
     let orders = Arc::new(Orders::default());
-    let bench = Bench::start(directory.path(), Arc::default(), |_| module(&orders)).await;
+    let bench = Bench::start(&place, Arc::default(), |_| module(&orders)).await;
     let key = Uuid::now_v7();
     let refused = refusal(&bench.context, key, move |ws| {
         ws.publish(Ping { key, n: 1, secret: large().into() });
@@ -119,11 +119,11 @@ async fn a_command_that_makes_an_oversize_event_is_refused_and_nothing_is_stored
     bench.stop().await;
 }
 
-#[tokio::test]
-async fn a_command_that_makes_an_oversize_private_event_is_refused_and_nothing_is_stored() {
-    let directory = tempfile::tempdir().unwrap();
+pub(super) async fn a_command_that_makes_an_oversize_private_event_is_refused_and_nothing_is_stored(
+    place: Place,
+) {
     let orders = Arc::new(Orders::default());
-    let bench = Bench::start(directory.path(), Arc::default(), |_| module(&orders)).await;
+    let bench = Bench::start(&place, Arc::default(), |_| module(&orders)).await;
     let key = Uuid::now_v7();
     let refused = refusal(&bench.context, key, |ws| ws.execute::<Diary>("mine", large()).map(drop));
     assert_too_large(&refused.await, "Written");
@@ -137,9 +137,7 @@ async fn a_command_that_makes_an_oversize_private_event_is_refused_and_nothing_i
     bench.stop().await;
 }
 
-#[tokio::test]
-async fn a_delivery_that_makes_an_oversize_event_dies_at_once_and_the_others_flow() {
-    let directory = tempfile::tempdir().unwrap();
+pub(super) async fn a_delivery_that_makes_an_oversize_event_dies_at_once_and_the_others_flow(place: Place) {
     let answer = on::<Ping>(|ping, ws| {
         let key = ping.key;
         if ping.n == 13 {
@@ -154,7 +152,7 @@ async fn a_delivery_that_makes_an_oversize_event_dies_at_once_and_the_others_flo
         collections: vec![&SEEN, &PAGES],
         ..Module::new("probe")
     };
-    let bench = Bench::start(directory.path(), Arc::default(), |_| module).await;
+    let bench = Bench::start(&place, Arc::default(), |_| module).await;
     let (unlucky, other) = (Uuid::now_v7(), Uuid::now_v7());
     bench.ping(&[(unlucky, 13), (other, 1)]).await;
     bench.until_seen(other, &[1]).await;

@@ -1,17 +1,19 @@
 //! What an operator does with dead letters, and what the engine does by itself.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use adapter_sim::BusKind;
-use backbone::Refusal;
+use adapter_sim::{BusKind, CommitFault};
+use backbone::commit::{Commit, Expected, Outcome, Put};
 use backbone::reaction::on;
+use backbone::system::{DEAD_LETTERS, DeadLetter, KeptEvent};
+use backbone::{Document, Module, Refusal};
 use engine::{By, DeadLetters, Filter, Letter, SweepEnd};
-use kernel::ErrorKind;
+use kernel::{Duration, ErrorKind, Timestamp};
 use uuid::Uuid;
 
 use super::ground::{Ground, reacting, seconds, upto, world};
-use super::probe::{Misbehaviour, Orders, Ping, see};
+use super::probe::{Misbehaviour, Orders, Ping, Seen, see};
 
 fn key(number: u128) -> Uuid {
     Uuid::from_u128(number)
@@ -131,26 +133,149 @@ async fn many_are_retried_in_waves_and_the_rest_is_left_where_the_first_few_fail
     ground.running.shut_down().await;
 }
 
-#[tokio::test(start_paused = true)]
-async fn what_died_of_an_outage_alone_is_tried_again_by_itself() {
-    let world = world(5, BusKind::Log);
-    let is_down = Arc::new(AtomicBool::new(true));
-    let down = is_down.clone();
+/// The probe, which cannot do its work while something is down; and how often it tried.
+fn needing(is_down: &Arc<AtomicBool>) -> (Module, Arc<AtomicU32>) {
+    let (down, tried) = (is_down.clone(), Arc::new(AtomicU32::new(0)));
+    let counted = tried.clone();
     let react = on::<Ping>(move |ping, ws| {
+        ws.get::<Seen>(ping.key)?;
+        counted.fetch_add(1, Ordering::SeqCst);
         if down.load(Ordering::SeqCst) {
             return Err(Refusal::failed(ErrorKind::Infrastructure, "the other side is down"));
         }
         see(ping, ws)
     });
+    (reacting(react), tried)
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_uses_up_no_attempt_and_is_probed_with_one_delivery_at_a_time() {
+    for kind in [BusKind::Log, BusKind::Broker] {
+        let is_down = Arc::new(AtomicBool::new(true));
+        let (module, tried) = needing(&is_down);
+        let ground = Ground::start(&world(5, kind), module).await;
+        for number in 1..=20 {
+            ground.ping(key(number), 1..=2).await;
+        }
+        seconds(60).await;
+        let before = tried.load(Ordering::SeqCst);
+        for number in 21..=40 {
+            ground.ping(key(number), 1..=2).await;
+        }
+        seconds(600).await;
+        let probed = tried.load(Ordering::SeqCst) - before;
+        assert!((100..=130).contains(&probed), "{kind:?}: tried {probed} times in ten minutes");
+        assert_eq!(all(&ground.running.dead_letters()).await.len(), 0, "{kind:?}");
+        is_down.store(false, Ordering::SeqCst);
+        seconds(15).await;
+        for number in 1..=40 {
+            assert_eq!(ground.seen(key(number)).await, upto(2), "{kind:?}: {number}");
+        }
+        ground.running.shut_down().await;
+    }
+}
+
+/// The attempt is written before it is made; where the store goes away in between, it was none.
+#[tokio::test(start_paused = true)]
+async fn an_attempt_that_could_not_be_committed_is_taken_back() {
+    let world = world(9, BusKind::Log);
+    let (store, runs) = (world.clone(), Arc::new(AtomicU32::new(0)));
+    let counted = runs.clone();
+    let react = on::<Ping>(move |ping, ws| {
+        ws.get::<Seen>(ping.key)?;
+        match counted.fetch_add(1, Ordering::SeqCst) {
+            0 => return Err(Refusal::failed(ErrorKind::Transient, "told to fail")),
+            1..=6 => store.at(store.commits() + 1, CommitFault::NotWritten),
+            _ => {}
+        }
+        see(ping, ws)
+    });
     let ground = Ground::start(&world, reacting(react)).await;
     ground.ping(key(1), 1..=2).await;
-    seconds(20).await;
-    let letters = ground.running.dead_letters();
-    assert_eq!(all(&letters).await.len(), 1);
-    is_down.store(false, Ordering::SeqCst);
+    seconds(60).await;
+    let letters = all(&ground.running.dead_letters()).await;
+    assert!(letters.is_empty(), "{letters:?}");
+    assert_eq!(ground.seen(key(1)).await, upto(2));
+    assert!(runs.load(Ordering::SeqCst) > 7, "the store was never away");
+    ground.running.shut_down().await;
+}
+
+/// As a program leaves it that counted outages as attempts.
+fn died_of_an_outage(number: u128, at: Timestamp) -> Put {
+    let event = KeptEvent {
+        id: key(1_000 + number),
+        source: "probe".to_owned(),
+        kind: "probe.ping.v1".to_owned(),
+        subject: key(number).to_string(),
+        time: at,
+        correlation_id: String::new(),
+        causation_id: String::new(),
+        sequence: 1,
+        traceparent: None,
+        key_id: None,
+        data: serde_json::json!({"key": key(number), "n": 1, "secret": ""}).to_string(),
+    };
+    let letter = DeadLetter {
+        consumer: "probe-probe".to_owned(),
+        position: u64::try_from(number).unwrap(),
+        error_kind: ErrorKind::Infrastructure,
+        error: "down".to_owned(),
+        attempts: 4,
+        first_failed_at: at,
+        last_failed_at: at,
+        moved_at: at,
+        behind: 0,
+        event,
+        raw: None,
+    };
+    Put {
+        collection: &DEAD_LETTERS,
+        shadow: false,
+        id: letter.id(),
+        expected: Expected::Any,
+        person: None,
+        body: serde_json::to_vec(&letter).unwrap().into(),
+        columns: letter.columns(),
+    }
+}
+
+/// A round over many is made in parts, and so are the retries: what comes meanwhile does not wait.
+#[tokio::test(start_paused = true)]
+async fn many_that_died_of_an_outage_come_back_while_new_events_flow() {
+    const MANY: u128 = 1_500;
+    let (module, _) = needing(&Arc::new(AtomicBool::new(false)));
+    let world = world(8, BusKind::Log);
+    let ground = Ground::start(&world, module).await;
+    let now = ground.context.environment.clock.now();
+    let puts = (1..=MANY).map(|number| died_of_an_outage(number, now)).collect();
+    let journal = ground.running.host("probe").unwrap().journal().clone();
+    let written = journal.submit(Commit { puts, ..Commit::default() }).await.unwrap();
+    assert!(matches!(written, Ok(Outcome::Committed { .. })), "{written:?}");
+    ground.running.shut_down().await;
+
+    // At the start it reads which keys do not flow.
+    let (module, _) = needing(&Arc::new(AtomicBool::new(false)));
+    let ground = Ground::start(&world, module).await;
+    seconds(61).await;
+    let mut slowest = Duration::ZERO;
+    for number in 1..=60 {
+        let new = key(100_000 + number);
+        let published = tokio::time::Instant::now();
+        ground.ping(new, 1..=1).await;
+        while ground.seen(new).await.is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        slowest = slowest.max(published.elapsed());
+        seconds(1).await;
+    }
+    assert!(slowest < Duration::from_secs(1), "one waited for {slowest:?}");
     seconds(120).await;
-    assert_eq!((ground.seen(key(1)).await, all(&letters).await.len()), (upto(2), 0));
-    assert_eq!(letters.acts("probe", None, 10).await.unwrap()[0].who, "engine");
+    assert_eq!(all(&ground.running.dead_letters()).await.len(), 0);
+    for number in 1..=MANY {
+        assert_eq!(ground.seen(key(number)).await, [1], "{number}");
+    }
+    let acts = ground.running.dead_letters().acts("probe", None, 10).await.unwrap();
+    assert_eq!(acts[0].who, "engine");
     ground.running.shut_down().await;
 }
 

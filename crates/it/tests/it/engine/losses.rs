@@ -128,6 +128,30 @@ async fn a_consumer_that_the_brokers_limits_overtook_catches_up_from_the_journal
     ground.running.shut_down().await;
 }
 
+/// With what it was owed gone by the broker's limit, or still there.
+#[tokio::test(start_paused = true)]
+async fn a_consumer_that_was_deleted_at_the_broker_catches_up_from_the_journal() {
+    for keeps in [Some(10), None] {
+        let world = world(8, BusKind::Broker);
+        let orders = Arc::new(Orders::default());
+        let ground = Ground::probe(&world, &orders).await;
+        ground.ping(KEY, 1..=50).await;
+        seconds(2).await;
+        world.broker_keeps(keeps);
+        ground.deafen(true);
+        ground.ping(KEY, 51..=100).await;
+        seconds(2).await;
+        world.delete_consumer("probe-probe", "probe");
+        ground.deafen(false);
+        seconds(30).await;
+        assert_eq!(ground.seen(KEY).await, upto(100), "each once, where the broker keeps {keeps:?}");
+        ground.ping(KEY, 101..=105).await;
+        seconds(2).await;
+        assert_eq!(ground.seen(KEY).await, upto(105), "it reads the broker again");
+        ground.running.shut_down().await;
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_kills_the_process_while_it_catches_up_is_given_up_and_the_rest_goes_on() {
     let world = world(6, BusKind::Broker);
@@ -219,5 +243,24 @@ async fn what_the_broker_gave_up_on_is_not_forgotten_before_it_is_stored() {
     world.faults(|faults| faults.not_written_permille = 0);
     seconds(60).await;
     assert_eq!((world.given_up("probe-probe"), ground.seen(KEY).await), (0, upto(1)));
+    ground.running.shut_down().await;
+}
+
+/// As much as several looks take.
+#[tokio::test(start_paused = true)]
+async fn what_the_broker_gave_up_on_comes_before_what_is_new_to_whoever_reads_next() {
+    let world = world(9, BusKind::Broker);
+    let orders = Arc::new(Orders::default());
+    let ground = Ground::probe(&world, &orders).await;
+    seconds(1).await;
+    ground.deafen(true);
+    ground.ping(KEY, 1..=200).await;
+    seconds(2).await;
+    assert_eq!(world.broker_gives_up("probe-probe", "probe", 150), 150);
+    ground.running.shut_down().await;
+    world.hold_deliveries(false);
+    let ground = Ground::probe(&world, &orders).await;
+    seconds(5).await;
+    assert_eq!((ground.seen(KEY).await, world.given_up("probe-probe")), (upto(200), 0));
     ground.running.shut_down().await;
 }

@@ -1,26 +1,23 @@
-//! A module that does as it is told, and the engine around it.
+//! A module that does as it is told, and the world around it.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::sync::{Arc, LazyLock, Mutex};
+use std::time::{Duration, Instant, SystemTime};
 
 use async_trait::async_trait;
-use backbone::bus::Bus;
 use backbone::calls::{CallError, CallReply, CallRequest, Calls};
 use backbone::collection::{Collection, Column, ColumnKind, ColumnValue};
 use backbone::environment::{Clock, Environment, Ids, Secrets, Spawner};
 use backbone::keyring::{DataKey, Error, KeyRing, PersonKey};
 use backbone::reaction::on;
-use backbone::work::{Done, Origin, Work};
-use backbone::{Context, Document, Module, Refusal, Rejection, Workspace};
-use engine::{Engine, Options, Parts, Running};
+use backbone::{Document, Module, Refusal, Rejection, Workspace};
 use futures::future::BoxFuture;
 use kernel::{ErrorKind, Event, EventType, Personal, Timestamp};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use uuid::Uuid;
+
+pub(super) use super::bench::Bench;
 
 /// A public event that says what its handler is to do.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -38,7 +35,7 @@ impl Event for Ping {
         name: "probe.ping.v1",
         subject: "key",
         producer: "probe",
-        consumers: &["probe"],
+        consumers: &["probe", "other"],
         fields: &[],
         personal: &["secret"],
         subject_of_data: Some("key"),
@@ -148,16 +145,23 @@ pub(super) fn probe_module(orders: Arc<Orders>) -> Module {
 
 // ── the world ───────────────────────────────────────────────────────────────────────────────────
 
-struct TestClock;
+/// The machine's clock, or one that is so many times as fast from the beginning of the tests on.
+pub(super) struct TestClock {
+    pub(super) speed: u32,
+}
+
+/// The same moment, as both say it.
+static BEGINNING: LazyLock<(SystemTime, Instant)> = LazyLock::new(|| (SystemTime::now(), Instant::now()));
 
 impl Clock for TestClock {
     fn now(&self) -> Timestamp {
-        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+        let (at, begun) = *BEGINNING;
+        let since = at.duration_since(std::time::UNIX_EPOCH).unwrap() + begun.elapsed() * self.speed;
         Timestamp::from_micros(since.as_micros() as i64)
     }
 
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
-        Box::pin(tokio::time::sleep(duration))
+        Box::pin(tokio::time::sleep(duration / self.speed))
     }
 }
 
@@ -190,7 +194,7 @@ impl Spawner for TestSpawner {
 /// The machine's time, ids and tasks.
 pub(super) fn environment() -> Environment {
     Environment {
-        clock: Arc::new(TestClock),
+        clock: Arc::new(TestClock { speed: 1 }),
         ids: Arc::new(TestIds),
         secrets: Arc::new(TestIds),
         spawner: Arc::new(TestSpawner),
@@ -255,91 +259,5 @@ pub(super) struct NoCalls;
 impl Calls for NoCalls {
     async fn call(&self, request: CallRequest) -> Result<CallReply, CallError> {
         Err(CallError::Unreachable { to: request.spec.to, reason: "nobody is there".to_owned() })
-    }
-}
-
-/// The engine with one module on a directory.
-pub(super) struct Bench {
-    pub(super) context: Context,
-    pub(super) store: adapter_sqlite::Store,
-    pub(super) bus: Arc<dyn Bus>,
-    pub(super) keys: Arc<MemoryKeys>,
-    pub(super) engine_keys: Arc<engine::Keys>,
-    pub(super) running: Running,
-    directory: PathBuf,
-}
-
-impl Bench {
-    /// Opens the directory and starts a module on it.
-    pub(super) async fn start(
-        directory: &Path,
-        keys: Arc<MemoryKeys>,
-        make: impl FnOnce(&Context) -> Module,
-    ) -> Self {
-        let store = adapter_sqlite::Store::open(directory, adapter_sqlite::Options::default()).unwrap();
-        let environment = environment();
-        let bus = store.bus();
-        let parts = Parts { environment, storage: store.storage(), bus: bus.clone(), keyring: keys.clone() };
-        let mut engine = Engine::new(parts);
-        let context = engine.context("probe", Arc::new(NoCalls));
-        let engine_keys = engine.keys();
-        engine.mount(make(&context)).unwrap();
-        let crashed = !store.was_clean_shutdown();
-        let running = engine.start(Options { crashed }).await.unwrap();
-        Self { context, store, bus, keys, engine_keys, running, directory: directory.to_owned() }
-    }
-
-    /// A bench with the probe on a new directory.
-    pub(super) async fn probe(directory: &Path, orders: &Arc<Orders>) -> Self {
-        Self::start(directory, Arc::default(), |_| probe_module(orders.clone())).await
-    }
-
-    /// Stops everything in order.
-    pub(super) async fn stop(self) -> PathBuf {
-        let Self { running, store, directory, context, .. } = self;
-        drop(context);
-        running.shut_down().await;
-        store.close().unwrap();
-        directory
-    }
-
-    /// Publishes pings, one commit.
-    pub(super) async fn ping(&self, pings: &[(Uuid, u64)]) -> Done {
-        let pings = pings.to_vec();
-        let work = Work::new("ping", Origin::default(), move |ws| {
-            for (key, n) in &pings {
-                ws.publish(Ping { key: *key, n: *n, secret: format!("secret of {key}").into() });
-            }
-            Ok(Value::Null)
-        });
-        self.context.commands.execute(work).await.unwrap()
-    }
-
-    /// What the handler saw of a key.
-    pub(super) async fn seen(&self, key: Uuid) -> Vec<u64> {
-        self.context.get::<Seen>(key).await.unwrap().map_or_else(Vec::new, |seen| seen.document.order)
-    }
-
-    /// Waits until a key was seen like this.
-    pub(super) async fn until_seen(&self, key: Uuid, wanted: &[u64]) {
-        for _ in 0..1_000 {
-            if self.seen(key).await == wanted {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        panic!("saw {:?} of {key}, wanted {wanted:?}", self.seen(key).await);
-    }
-
-    /// Waits until there are so many dead letters, and gives them.
-    pub(super) async fn until_dead(&self, count: usize) -> Vec<(String, backbone::system::DeadLetter)> {
-        for _ in 0..1_500 {
-            let found = self.running.dead_letters().list("probe", None, 100).await.unwrap();
-            if found.len() == count {
-                return found;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        panic!("never {count} dead letters");
     }
 }

@@ -6,11 +6,11 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use backbone::bus::Bus;
 use backbone::collection::{Collection, ColumnValue};
 use backbone::projection::Projection;
+use backbone::system::{Ending, SwapWhen};
 use backbone::{Document, Module, Refusal};
-use engine::DeadLetterError;
+use engine::{By, DeadLetterError};
 use kernel::ErrorKind;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -75,9 +75,19 @@ impl Poison {
         Bench::start(directory, Arc::default(), |_| module).await
     }
 
-    async fn rebuild(&self, bench: &Bench) {
-        let bus: Arc<dyn Bus> = bench.bus.clone();
-        engine::rebuild(bench.running.host("probe").unwrap(), &*bus, &self.projection()).await.unwrap();
+    async fn rebuild(bench: &Bench) {
+        let projections = bench.running.projections();
+        let asked = (SwapWhen::Always, &By::new("ana"));
+        projections.rebuild("probe", "folds", asked).await.unwrap();
+        for _ in 0..1_000 {
+            let record = projections.list().await.unwrap().remove(0).rebuilding;
+            if let (None, Some((_, ended))) = (record.asked, record.last) {
+                assert!(matches!(ended, Ending::Swapped { .. }), "{ended:?}");
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("the rebuild never ended");
     }
 }
 
@@ -170,7 +180,7 @@ async fn a_quarantined_key_stays_so_after_a_restart() {
 async fn a_rebuild_quarantines_the_same_key_in_the_same_way() {
     let (directory, poison) = (tempfile::tempdir().unwrap(), Poison::default());
     let (bench, bad, good) = poisoned(&poison, directory.path()).await;
-    poison.rebuild(&bench).await;
+    Poison::rebuild(&bench).await;
     assert_eq!((folded(&bench, bad).await, folded(&bench, good).await), (vec![1], vec![1, 2]));
     until_behind(&bench, 2).await;
 
@@ -187,7 +197,7 @@ async fn a_rebuild_starts_with_a_clean_slate_and_keeps_what_it_quarantines_itsel
     let (bench, bad, good) = poisoned(&poison, directory.path()).await;
     poison.mend();
     poison.put(good, 2);
-    poison.rebuild(&bench).await;
+    Poison::rebuild(&bench).await;
     assert_eq!((folded(&bench, bad).await, folded(&bench, good).await), (vec![1, 2, 3, 4], vec![1]));
     assert_eq!(bench.until_dead(1).await[0].1.event.subject, good.to_string());
 

@@ -14,7 +14,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::probe::Bench;
+use super::bench::{Bench, until};
+use super::place::Place;
 
 /// A meter that is read now and then.
 enum Meter {}
@@ -124,10 +125,8 @@ async fn write(bench: &Bench, id: Uuid, amounts: &[u64], snapshot: Option<Snapsh
     assert!(matches!(written, Ok(Outcome::Committed { .. })), "{written:?}");
 }
 
-#[tokio::test]
-async fn a_snapshot_of_another_shape_is_replayed_from_all_events() {
-    let directory = tempfile::tempdir().unwrap();
-    let bench = Bench::start(directory.path(), Arc::default(), |_| module()).await;
+pub(super) async fn a_snapshot_of_another_shape_is_replayed_from_all_events(place: Place) {
+    let bench = Bench::start(&place, Arc::default(), |_| module()).await;
     let id = Uuid::now_v7();
     let data = json!({ "sum": 1_000 }).to_string().into();
     let snapshot = Snapshot { version: 3, schema: 7, person: None, data };
@@ -142,20 +141,13 @@ async fn a_snapshot_of_another_shape_is_replayed_from_all_events() {
     bench.stop().await;
 }
 
-#[tokio::test]
-async fn a_projection_finds_what_nobody_told_it_of() {
-    let directory = tempfile::tempdir().unwrap();
-    let bench = Bench::start(directory.path(), Arc::default(), |_| module()).await;
+pub(super) async fn a_projection_finds_what_nobody_told_it_of(place: Place) {
+    let bench = Bench::start(&place, Arc::default(), |_| module()).await;
     // It has looked and found nothing.
     tokio::time::sleep(Duration::from_millis(100)).await;
     let id = Uuid::now_v7();
     write(&bench, id, &[5, 6], None).await;
-    for _ in 0..500 {
-        if bench.context.get::<Sum>(id).await.unwrap().is_some_and(|found| found.document.sum == 11) {
-            bench.stop().await;
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    panic!("the projection waits to be woken");
+    let sum = async || bench.context.get::<Sum>(id).await.unwrap().map_or(0, |found| found.document.sum);
+    assert_eq!(until(sum, |sum| *sum == 11).await, 11, "the projection waits to be woken");
+    bench.stop().await;
 }

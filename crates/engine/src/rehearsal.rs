@@ -1,14 +1,12 @@
-//! A retry that is only tried: the handler runs, its commit is written and taken back, and what it
-//! would have done is told.
+//! An operator's act that is only tried: its decision runs, its commit is written and taken back, and
+//! what it would have done is told.
 
 use std::collections::BTreeSet;
 
-use backbone::Document;
 use backbone::commit::{Commit, Outcome};
 use backbone::journal;
 use backbone::keyring::{DataKey, PersonKey};
 use backbone::outcome::Refusal;
-use backbone::system::DeadLetter;
 use backbone::work::{Decision, Error, Origin};
 use backbone::workspace::{Draft, Key, Workspace};
 use kernel::ErrorKind;
@@ -26,7 +24,7 @@ const STATES_MAX: usize = 4_096;
 /// How often it is tried where others are faster.
 const ATTEMPTS_MAX: usize = 5;
 
-/// What a retry would do.
+/// What an act would do.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Rehearsal {
@@ -62,15 +60,11 @@ fn touched(what: &str, about: impl Into<String>) -> Touched {
     Touched { what: what.to_owned(), about: about.into() }
 }
 
-/// Tries what a retry of `letter` would do; leaves no trace.
-pub(super) async fn rehearse(
-    host: &Host,
-    letter: &DeadLetter,
-    decision: &Decision,
-) -> Result<Rehearsal, Error> {
+/// Tries what a decision would do; leaves no trace.
+pub(crate) async fn rehearse(host: &Host, origin: Origin, decision: &Decision) -> Result<Rehearsal, Error> {
     let down = |error: journal::Error| Error::Unavailable(error.to_string());
     for _ in 0..ATTEMPTS_MAX {
-        let draft = match decide(host, letter, decision).await.map_err(down)? {
+        let draft = match decide(host, &origin, decision).await.map_err(down)? {
             Ok(draft) => draft,
             Err(refusal) => return Ok(failed(refusal.to_string(), Some(refusal.kind()))),
         };
@@ -113,23 +107,15 @@ fn told(commit: &Commit) -> Rehearsal {
 /// Decides on what is durable, loading what is needed.
 async fn decide(
     host: &Host,
-    letter: &DeadLetter,
+    origin: &Origin,
     decision: &Decision,
 ) -> Result<Result<Draft, Refusal>, journal::Error> {
     let environment = host.environment();
-    let origin = Origin {
-        correlation_id: letter.event.correlation_id.clone(),
-        causation_id: letter.event.id.to_string(),
-        traceparent: None,
-    };
     let mut cache = Cache::new(STATES_MAX);
     loop {
         let decided = {
             let mut ws = Workspace::new(&cache, &*environment.ids, environment.clock.now(), origin.clone());
-            let run = guarded("reaction", || {
-                ws.remove::<DeadLetter>(letter.id())?;
-                decision(&mut ws)
-            });
+            let run = guarded("rehearsal", || decision(&mut ws));
             run.map(|_| ws.into_draft())
         };
         let missing: BTreeSet<Key> = match decided {
