@@ -17,7 +17,7 @@ use crate::lanes::Lanes;
 use crate::recovery;
 use crate::retention::REMEMBERED;
 use crate::shutdown::Shutdown;
-use crate::since::position_before;
+use crate::since::{CLOCKS_DIFFER, position_before};
 
 /// A gap that is being closed.
 struct Closing<'c> {
@@ -90,7 +90,8 @@ impl Consumer {
         let is_resumed = standing.catching_up.is_some();
         let begun = standing.catching_up.clone();
         let catching_up = match begun {
-            Some(begun) => CatchingUp { to: to.max(begun.to), ..begun },
+            // What came since then may be lost as well.
+            Some(begun) => CatchingUp { to: to.max(begun.to), began_at: now, ..begun },
             None => {
                 let mut positions = BTreeMap::new();
                 for producer in self.producers() {
@@ -122,7 +123,8 @@ impl Consumer {
 }
 
 impl Closing<'_> {
-    /// Takes what one producer published, page by page, up to the end of its journal.
+    /// Takes what one producer published, page by page, up to the end of its journal; where it never
+    /// pauses, up to what the broker has been keeping for this consumer since the gap was found.
     async fn read(&mut self, producer: &str, shutdown: Option<&Shutdown>) -> Result<(), String> {
         let consumer = self.consumer;
         loop {
@@ -159,6 +161,9 @@ impl Closing<'_> {
             let had = self.standing.had.entry(producer.to_owned()).or_insert(time);
             *had = time.max(*had);
             self.note(true).await?;
+            if time >= self.catching_up.began_at.plus(CLOCKS_DIFFER) {
+                return Ok(());
+            }
         }
     }
 

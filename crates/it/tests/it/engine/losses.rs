@@ -128,6 +128,34 @@ async fn a_consumer_that_the_brokers_limits_overtook_catches_up_from_the_journal
     ground.running.shut_down().await;
 }
 
+/// What is published once it has begun to catch up comes from the broker.
+#[tokio::test(start_paused = true)]
+async fn a_consumer_catches_up_while_producers_go_on_without_a_pause() {
+    let world = world(9, BusKind::Broker);
+    let ground = Ground::probe(&world, &Arc::default()).await;
+    world.broker_keeps(Some(10));
+    ground.deafen(true);
+    ground.ping(KEY, 1..=500).await;
+    ground.deafen(false);
+    let is_catching_up = || ground.running.watch().health().remove(0).consumers.remove(0).is_catching_up;
+    let (begun, mut others) = (world.now(), 0);
+    let (mut has_begun, mut has_ended) = (false, false);
+    while !has_ended && world.now() < begun.plus(Duration::from_secs(100)) {
+        others += 1;
+        ground.ping(Uuid::from_u128(1_000 + others), 1..=1).await;
+        if is_catching_up() {
+            has_begun = true;
+            world.broker_keeps(None);
+        }
+        has_ended = has_begun && !is_catching_up();
+    }
+    assert!(has_begun && has_ended, "{others} events later: begun {has_begun}, ended {has_ended}");
+    seconds(5).await;
+    assert_eq!(ground.seen(KEY).await, upto(500));
+    assert_eq!(ground.seen(Uuid::from_u128(1_000 + others)).await, upto(1));
+    ground.running.shut_down().await;
+}
+
 /// With what it was owed gone by the broker's limit, or still there.
 #[tokio::test(start_paused = true)]
 async fn a_consumer_that_was_deleted_at_the_broker_catches_up_from_the_journal() {
