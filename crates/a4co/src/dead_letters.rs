@@ -96,11 +96,11 @@ struct OfId {
 /// How an act is done.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct Act {
+pub(crate) struct Act {
     /// Only say what it would do.
-    dry_run: Option<bool>,
+    pub(crate) dry_run: Option<bool>,
     /// Why it is done.
-    reason: Option<String>,
+    pub(crate) reason: Option<String>,
 }
 
 /// A dead letter in a list.

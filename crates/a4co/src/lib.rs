@@ -16,6 +16,7 @@ pub mod dice;
 mod engines;
 pub mod environment;
 mod events;
+mod listing;
 pub mod market;
 mod members;
 pub mod migrate;

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::dead_letters::by;
+use crate::dead_letters::{Act, by};
 
 mod desk;
 
@@ -82,16 +82,6 @@ impl Wanted {
 struct OfId {
     /// As it is listed: service, saga and key, `order.order-fulfilment.<order's id>`.
     id: String,
-}
-
-/// How an act is done.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct Act {
-    /// Only say what it would do.
-    dry_run: Option<bool>,
-    /// Why it is done.
-    reason: Option<String>,
 }
 
 /// A saga in a list.

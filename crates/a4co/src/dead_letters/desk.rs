@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use anyhow::bail;
 use http::Method;
-use serde::Deserialize;
 use serde_json::Value;
 
 use super::{LIST, Listed, SWEEP};
 use crate::cli::{Dlq, DlqFilter};
 use crate::client::{Api, Call, ask};
+use crate::listing::{self, Listing};
 use crate::table::Table;
 
 /// How often it is looked how the retry of many goes.
@@ -17,12 +17,6 @@ const LOOK: Duration = Duration::from_millis(500);
 
 /// The longest error in a table.
 const ERROR_CHARS_MAX: usize = 60;
-
-#[derive(Deserialize)]
-struct Listing {
-    items: Vec<Listed>,
-    next: Option<String>,
-}
 
 /// What an operator of a market asks with.
 pub(crate) struct Desk<'a> {
@@ -70,24 +64,17 @@ impl Desk<'_> {
 
     async fn list(&self, filter: &DlqFilter) -> anyhow::Result<String> {
         let mut table = Table::new(["id", "consumer", "type", "kind", "attempts", "died", "error"]);
-        let (mut count, mut cursor) = (0, None);
-        loop {
-            let query = with(query_of(filter), "limit", "100");
-            let query = cursor.iter().fold(query, |query, cursor: &String| with(query, "cursor", cursor));
-            let page: Listing = self.ask(Call::get(format!("{LIST}{query}"))).await?.read()?;
-            count += page.items.len();
-            for row in page.items {
-                let error: String = row.error.chars().take(ERROR_CHARS_MAX).collect();
-                let (attempts, died) = (row.attempts.to_string(), row.moved_at.to_string());
-                table.row([row.id, row.consumer, row.kind, row.error_kind, attempts, died, error]);
-            }
-            match page.next {
-                Some(next) if count < filter.limit => cursor = Some(next),
-                Some(_) => return Ok(format!("{table}\nthere are more: say --limit, or a filter")),
-                None if count == 0 => return Ok("there are no dead letters".to_owned()),
-                None => return Ok(table.to_string()),
-            }
+        let (caller, query) = ((self.api, self.token.as_str()), query_of(filter));
+        let Listing { items, notes } = listing::read::<Listed>(caller, LIST, &query, filter.limit).await?;
+        if items.is_empty() {
+            return Ok(format!("there are no dead letters{notes}"));
         }
+        for row in items {
+            let error: String = row.error.chars().take(ERROR_CHARS_MAX).collect();
+            let (attempts, died) = (row.attempts.to_string(), row.moved_at.to_string());
+            table.row([row.id, row.consumer, row.kind, row.error_kind, attempts, died, error]);
+        }
+        Ok(format!("{table}{notes}"))
     }
 
     async fn retry_all(&self, filter: &DlqFilter) -> anyhow::Result<String> {

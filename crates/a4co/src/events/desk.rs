@@ -1,22 +1,11 @@
 //! `a4co events`: the same over the command line, as a table or as lines of JSON.
 
-use std::fmt::Write as _;
-
-use serde::Deserialize;
-
 use super::{LIST, Listed};
 use crate::cli::events::Events;
-use crate::client::{Api, Call, ask};
+use crate::client::Api;
 use crate::dead_letters::with;
+use crate::listing::{self, Listing};
 use crate::table::Table;
-
-#[derive(Deserialize)]
-struct Listing {
-    items: Vec<Listed>,
-    next: Option<String>,
-    #[serde(default)]
-    unreachable: Vec<String>,
-}
 
 /// What an operator of a market asks with.
 pub(crate) struct Desk<'a> {
@@ -29,27 +18,9 @@ pub(crate) struct Desk<'a> {
 impl Desk<'_> {
     /// The events that are wanted, as text.
     pub(crate) async fn read(&self, wanted: &Events) -> anyhow::Result<String> {
-        let (mut events, mut cursor, mut notes) = (Vec::new(), None, String::new());
-        loop {
-            let most = wanted.limit.saturating_sub(events.len()).clamp(1, 100).to_string();
-            let query = with(query_of(wanted), "limit", &most);
-            let query = cursor.iter().fold(query, |query, cursor: &String| with(query, "cursor", cursor));
-            let call = Call::get(format!("{LIST}{query}")).by(&self.token);
-            let page: Listing = ask(self.api, call).await?.read()?;
-            events.extend(page.items);
-            match page.next {
-                Some(next) if events.len() < wanted.limit => cursor = Some(next),
-                next => {
-                    if next.is_some() {
-                        notes.push_str("\nthere are more: say --limit, or a filter");
-                    }
-                    for address in page.unreachable {
-                        write!(notes, "\n{address} gave no answer")?;
-                    }
-                    break;
-                }
-            }
-        }
+        let (caller, query) = ((self.api, self.token.as_str()), query_of(wanted));
+        let Listing { items: events, notes } =
+            listing::read::<Listed>(caller, LIST, &query, wanted.limit).await?;
         if wanted.json {
             let lines: Result<Vec<String>, _> = events.iter().map(serde_json::to_string).collect();
             return Ok(lines?.join("\n"));

@@ -1,29 +1,16 @@
 //! `a4co sagas`: the same over the command line, as tables and timelines.
 
-use std::fmt::Write as _;
-
-use serde::Deserialize;
 use serde_json::Value;
 
 use super::{LIST, Listed, Shown};
 use crate::cli::sagas::{Act, SagaFilter, Sagas};
 use crate::client::{Api, Call, Reply, ask};
 use crate::dead_letters::with;
+use crate::listing::{self, Listing};
 use crate::table::Table;
 
 /// The longest reason in a table.
 const REASON_CHARS_MAX: usize = 60;
-
-#[derive(Deserialize)]
-struct Listing {
-    items: Vec<Listed>,
-    next: Option<String>,
-    /// Another process has a next page.
-    #[serde(default)]
-    more: bool,
-    #[serde(default)]
-    unreachable: Vec<String>,
-}
 
 /// What an operator of a market asks with.
 pub(crate) struct Desk<'a> {
@@ -79,27 +66,13 @@ impl Desk<'_> {
 
     async fn list(&self, filter: &SagaFilter) -> anyhow::Result<String> {
         let mut table = Table::new(["id", "phase", "step", "attempt", "changed", "deadline", "reason"]);
-        let (mut count, mut cursor, mut notes) = (0, None, String::new());
-        loop {
-            let query = with(query_of(filter), "limit", "100");
-            let query = cursor.iter().fold(query, |query, cursor: &String| with(query, "cursor", cursor));
-            let page: Listing = self.ask(Call::get(format!("{LIST}{query}"))).await?.read()?;
-            count += page.items.len();
-            page.items.into_iter().for_each(|row| table.row(row_of(row)));
-            match page.next {
-                Some(next) if count < filter.limit => cursor = Some(next),
-                next => {
-                    if next.is_some() || page.more {
-                        notes.push_str("\nthere are more: say --limit, --service or another filter");
-                    }
-                    for address in page.unreachable {
-                        write!(notes, "\n{address} gave no answer")?;
-                    }
-                    break;
-                }
-            }
+        let (caller, query) = ((self.api, self.token.as_str()), query_of(filter));
+        let Listing { items, notes } = listing::read::<Listed>(caller, LIST, &query, filter.limit).await?;
+        if items.is_empty() {
+            return Ok(format!("there are no such sagas{notes}"));
         }
-        Ok(if count == 0 { format!("there are no such sagas{notes}") } else { format!("{table}{notes}") })
+        items.into_iter().for_each(|row| table.row(row_of(row)));
+        Ok(format!("{table}{notes}"))
     }
 }
 
